@@ -1,0 +1,43 @@
+"""The shape of the video compression network, in one frozen value."""
+
+from dataclasses import dataclass
+from math import prod
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Sizes of the autoencoder; the strides follow from them and stand nowhere else.
+
+    Attributes:
+        channels: C of the latents.
+        patch: (time, height, width) of the pixel-unshuffle at the entrance, so that no
+            convolution ever runs at full resolution.
+        widths: channels of the convolutions, one entry a level, from fine to coarse.
+        strides: (time, space) of each step between two levels.
+        encoder_depths: residual blocks of each level of the encoder, from fine to coarse.
+        decoder_depths: residual blocks of each level of the decoder, in the same order.
+    """
+
+    channels: int = 32
+    patch: tuple[int, int, int] = (2, 4, 4)
+    widths: tuple[int, ...] = (96, 128, 128)
+    strides: tuple[tuple[int, int], ...] = ((2, 2), (1, 2))
+    encoder_depths: tuple[int, ...] = (1, 2, 2)
+    decoder_depths: tuple[int, ...] = (2, 2, 3)
+
+    def __post_init__(self) -> None:
+        levels = len(self.widths)
+        if not levels == len(self.strides) + 1 == len(self.encoder_depths):
+            raise ValueError("widths, strides + 1 and encoder_depths must have equal length")
+        if levels != len(self.decoder_depths):
+            raise ValueError("widths and decoder_depths must have equal length")
+
+    @property
+    def time_stride(self) -> int:
+        """Frames a latent frame stands for (the first stands for one alone)."""
+        return self.patch[0] * prod(time for time, _ in self.strides)
+
+    @property
+    def space_stride(self) -> int:
+        """Pixels a latent stands for, in height and in width."""
+        return self.patch[1] * prod(space for _, space in self.strides)

@@ -1,0 +1,94 @@
+"""The verb `bench`: what skyloom measures about itself."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from skyloom.commands.parsing import Verbs, add_verb, positive
+from skyloom.errors import UserError
+from skyloom.files import atomic_path, check_writable
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Declare the verb, one verb more for each bench, and their flags."""
+    parser = add_verb(
+        verbs,
+        "bench",
+        "measure reconstruction, adherence or speed",
+        "skyloom bench reconstruction holiday.mp4\n"
+        "skyloom bench adherence --json adherence.json\n"
+        "skyloom bench speed",
+        run_reconstruction,
+    )
+    benches = parser.add_subparsers(dest="bench", metavar="BENCH", required=True)
+    reconstruction = add_verb(
+        benches,
+        "reconstruction",
+        "PSNR and SSIM of the autoencoder on held-out clips and on your own files",
+        "skyloom bench reconstruction holiday.mp4 --json reconstruction.json",
+        run_reconstruction,
+    )
+    reconstruction.add_argument("files", nargs="*", type=Path, metavar="FILE",
+                                help="videos or images to measure besides")  # fmt: skip
+    adherence = add_verb(
+        benches,
+        "adherence",
+        "how much of a held-out prompt is seen in the clip, by judges of known accuracy",
+        "skyloom bench adherence --prompts 40 --json adherence.json",
+        run_adherence,
+    )
+    adherence.add_argument("--prompts", type=positive, metavar="N", help="held-out prompts a tier")
+    speed = add_verb(
+        benches,
+        "speed",
+        "cold start, seconds a clip and tokens a second, beside this machine's ceiling",
+        "skyloom bench speed --json speed.json",
+        run_speed,
+    )
+    for bench in (reconstruction, adherence, speed):
+        add = bench.add_argument
+        add("--model", type=Path, metavar="FOLDER", help="a model folder, not the bundled model")
+        add("--json", type=Path, metavar="FILE", help="write every figure to FILE")
+
+
+def run_reconstruction(args: argparse.Namespace) -> None:
+    """Measure the autoencoder."""
+    for file in args.files:
+        if not file.is_file():
+            raise UserError(f"'{file}' does not exist: name a video or an image.")
+    _check_json(args)
+    from skyloom.bench import reconstruction
+
+    _report(reconstruction, reconstruction.run(args.model, args.files), args)
+
+
+def run_adherence(args: argparse.Namespace) -> None:
+    """Measure how well clips follow their prompts."""
+    _check_json(args)
+    from skyloom.bench import adherence
+
+    _report(adherence, adherence.run(args.model, args.prompts), args)
+
+
+def run_speed(args: argparse.Namespace) -> None:
+    """Measure time and memory."""
+    _check_json(args)
+    from skyloom.bench import speed
+
+    _report(speed, speed.run(args.model), args)
+
+
+def _check_json(args: argparse.Namespace) -> None:
+    """Fail before the hours of measuring, not after them."""
+    if args.json is not None:
+        check_writable(args.json)
+
+
+def _report(bench: Any, figures: dict[str, Any], args: argparse.Namespace) -> None:
+    """The table on the screen, every figure in the file."""
+    print(bench.table(figures))
+    if args.json is not None:
+        with atomic_path(args.json) as temporary:
+            temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        print(f"{args.json}: every figure")

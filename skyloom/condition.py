@@ -1,0 +1,119 @@
+"""What is given: `Condition` says what, where in time and how firmly; tokens get sigmas from it.
+
+A latent frame that is given with strength s never rises above sigma 1 - s: at strength 1 it stays
+clean and never moves, at strength 0 it is free. The ceiling of each latent frame is all that the
+sampler and the training loss ever learn of a condition.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from einops import repeat
+from jaxtyping import Float
+from torch import Tensor
+
+from skyloom.errors import UserError
+from skyloom.video import Video
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something given to a clip that is to be made.
+
+    Attributes:
+        video: the frames; one frame is an image.
+        at: frame of the new clip at which the given ones start; negative counts from its end.
+        strength: 1 keeps them as they are, 0 ignores them.
+    """
+
+    video: Video
+    at: int = 0
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise UserError(f"Strength {self.strength} is not between 0 (ignore) and 1 (keep).")
+
+
+@dataclass(frozen=True)
+class Given:
+    """Conditions on the latent grid of one clip.
+
+    Attributes:
+        latents: what is given; zero where nothing is.
+        ceiling: the highest sigma of each latent frame: 1 where nothing is given.
+    """
+
+    latents: Float[Tensor, "C T H W"]
+    ceiling: Float[Tensor, " T"]
+
+    @staticmethod
+    def nothing(shape: tuple[int, int, int, int]) -> "Given":
+        """A clip of which nothing is given."""
+        return Given(torch.zeros(shape), torch.ones(shape[1]))
+
+    def token_ceiling(self, grid: tuple[int, int, int]) -> Float[Tensor, " N"]:
+        """The ceiling of each token of a clip whose grid of tokens is `grid`."""
+        per_token = self.ceiling.reshape(grid[0], -1).amin(dim=1)
+        return repeat(per_token, "t -> (t s)", s=grid[1] * grid[2])
+
+
+@dataclass(frozen=True)
+class PatternConfig:
+    """How often training gives what; the shares need not add up to one.
+
+    Attributes:
+        nothing: text to video.
+        first, last: one latent frame at an end.
+        head, tail, ends: up to half of the clip at the start, at the end, or at both.
+        scattered: latent frames here and there.
+        independent: every latent frame has a noise level of its own (arXiv 2407.01392).
+        firm: how often given frames are exactly clean; else they carry noise up to sigma 0.3.
+    """
+
+    nothing: float = 0.6
+    first: float = 0.12
+    last: float = 0.03
+    head: float = 0.06
+    tail: float = 0.03
+    ends: float = 0.04
+    scattered: float = 0.04
+    independent: float = 0.08
+    firm: float = 0.8
+
+
+def random_ceiling(
+    frames: int, config: PatternConfig, rng: np.random.Generator
+) -> Float[Tensor, " T"]:
+    """The ceiling of each latent frame for a random pattern of given ones.
+
+    At least one frame stays free. A clip of one frame is never given.
+    """
+    if frames == 1:
+        return torch.ones(1)
+    names = ("nothing", "first", "last", "head", "tail", "ends", "scattered", "independent")
+    shares = np.array([getattr(config, name) for name in names])
+    pattern = names[rng.choice(len(names), p=shares / shares.sum())]
+    if pattern == "independent":
+        return torch.from_numpy(rng.random(frames).astype(np.float32))
+    given = np.zeros(frames, dtype=bool)
+    length = int(rng.integers(1, max(2, frames // 2 + 1)))
+    match pattern:
+        case "first":
+            given[0] = True
+        case "last":
+            given[-1] = True
+        case "head":
+            given[:length] = True
+        case "tail":
+            given[-length:] = True
+        case "ends":
+            given[: (length + 1) // 2] = given[-(length + 1) // 2 :] = True
+        case "scattered":
+            given = rng.random(frames) < rng.uniform(0.1, 0.6)
+    if given.all():
+        given[rng.integers(frames)] = False
+    level = 0.0 if rng.random() < config.firm else rng.uniform(0.0, 0.3)
+    return torch.from_numpy(np.where(given, level, 1.0).astype(np.float32))
+

@@ -1,0 +1,142 @@
+"""Training the autoencoder: L1 and squared error on crops of the world and of real footage."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from skyloom.autoencoder.config import AutoencoderConfig
+from skyloom.autoencoder.folder import load_autoencoder, save_autoencoder
+from skyloom.autoencoder.model import Autoencoder
+from skyloom.config import load_toml, to_dict
+from skyloom.data.crops import DEFAULT_SHAPES, Crops, CropShape
+from skyloom.train.device import pick_device, pick_dtype
+from skyloom.train.loop import LoopConfig, run
+from skyloom.train.optim import OptimConfig
+from skyloom.train.prefetch import Prefetch
+
+
+@dataclass(frozen=True)
+class AutoencoderRecipe:
+    """Everything that decides a run.
+
+    Attributes:
+        out: folder of the run; its model appears in out/model.
+        world: folder of safetensors clips of the world, "" for real footage alone.
+        held_out: the same for held-out clips, "" to evaluate on real footage alone.
+        real_share: share of the crops that come from real pictures and footage.
+        start: model folder to start from, "" for scratch.
+        freeze_encoder: train the decoder alone, so that latents on disk stay valid.
+        noise: standard deviation added to raw latents, so that the decoder forgives a denoiser.
+        latent_penalty: weight of the mean square of raw latents, which bounds their scale.
+        squared: weight of the squared error beside L1.
+    """
+
+    out: str
+    world: str = ""
+    held_out: str = ""
+    real_share: float = 0.35
+    start: str = ""
+    freeze_encoder: bool = False
+    seed: int = 0
+    device: str = "auto"
+    noise: float = 0.05
+    latent_penalty: float = 1e-3
+    squared: float = 2.0
+    model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    shapes: tuple[CropShape, ...] = DEFAULT_SHAPES
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+def to_pixels(frames: UInt8[np.ndarray, "B F H W 3"]) -> Float[Tensor, "B 3 F H W"]:
+    """Bytes to floats in [-1, 1], channels first."""
+    return rearrange(torch.from_numpy(frames), "b f h w c -> b c f h w").float() / 127.5 - 1
+
+
+class AutoencoderTask:
+    """Loss, evaluation and export of an autoencoder."""
+
+    def __init__(self, recipe: AutoencoderRecipe) -> None:
+        self.recipe = recipe
+        self.device = pick_device(recipe.device)
+        self.dtype = pick_dtype(self.device)
+        torch.manual_seed(recipe.seed)
+        model = load_autoencoder(Path(recipe.start)) if recipe.start else Autoencoder(recipe.model)
+        self.model = model.to(self.device, self.dtype).to(memory_format=torch.channels_last_3d)
+        self.model.encoder.requires_grad_(not recipe.freeze_encoder)
+        self.modules: dict[str, nn.Module] = {"autoencoder": self.model}
+        world = Path(recipe.world) if recipe.world else None
+        self.crops = Crops(world, recipe.real_share, recipe.shapes, recipe.seed)
+        self.draw = Prefetch(lambda step: to_pixels(self.crops.batch(step)))
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        """L1 + squared error + a light penalty on the latents' scale."""
+        pixels = self.draw(step).to(self.device, self.dtype)
+        raw = self.model.encode_raw(pixels)
+        noise = torch.Generator(device=self.device).manual_seed(self.recipe.seed * 1_000_003 + step)
+        noisy = raw + self.recipe.noise * torch.randn(
+            raw.shape, generator=noise, device=self.device, dtype=self.dtype
+        )
+        error = (self.model.decode_raw(noisy) - pixels).float()
+        squared = error.square().mean()
+        penalty = raw.float().square().mean()
+        loss = error.abs().mean() + self.recipe.squared * squared
+        return loss + self.recipe.latent_penalty * penalty, {
+            "psnr": psnr(squared.item()),
+            "latent_rms": penalty.sqrt().item(),
+        }
+
+    def evaluate(self) -> dict[str, float]:
+        """PSNR on fixed held-out crops: real ones and, where there are any, of the world."""
+        recipe, figures = self.recipe, {}
+        shapes = (CropShape(17, (128, 128), 4),)
+        sources = {"real": Crops(None, 1.0, shapes, 1, split="heldout")}
+        if recipe.held_out:
+            sources["world"] = Crops(Path(recipe.held_out), 0.0, shapes, 1)
+        for name, crops in sources.items():
+            scores = []
+            for step in range(6):
+                pixels = to_pixels(crops.batch(step)).to(self.device, self.dtype)
+                back = self.model.decode_raw(self.model.encode_raw(pixels)).clamp(-1, 1)
+                errors = (back - pixels).float().square().mean(dim=(1, 2, 3, 4))
+                scores += [psnr(error.item()) for error in errors]
+            figures[f"psnr_{name}"] = sum(scores) / len(scores)
+        self._measure_latents()
+        return figures
+
+    def _measure_latents(self) -> None:
+        """Set the mean and deviation of each latent channel from training crops."""
+        raws = []
+        for step in range(12):
+            pixels = to_pixels(self.crops.batch(1_000_000 + step)).to(self.device, self.dtype)
+            raws.append(
+                rearrange(self.model.encode_raw(pixels).float(), "b c t h w -> (b t h w) c")
+            )
+        every = torch.cat(raws)
+        if not self.recipe.freeze_encoder:
+            self.model.latent_mean.copy_(every.mean(dim=0))
+            self.model.latent_std.copy_(every.std(dim=0))
+
+    def export(self, folder: Path) -> None:
+        """Write the autoencoder as a component of model folder `folder`."""
+        save_autoencoder(folder, self.model)
+
+
+def psnr(squared_error: float) -> float:
+    """Peak signal to noise ratio in dB of a mean squared error between pixels in [-1, 1]."""
+    return float(10 * np.log10(4.0 / max(squared_error, 1e-12)))
+
+
+def main(recipe_path: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> int:
+    """Train by a recipe file; see `loop.run`."""
+    recipe = load_toml(AutoencoderRecipe, recipe_path, overrides)
+    task = AutoencoderTask(recipe)
+    return run(
+        task, recipe.optim, recipe.loop, Path(recipe.out), to_dict(recipe), minutes, "autoencoder"
+    )

@@ -1,0 +1,213 @@
+"""Training the transformer, and with it the text encoder, on latents with captions.
+
+Reads as the equation does: draw clips, draw sigmas, mix with noise, predict, compare where
+nothing was given.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skyloom.condition import PatternConfig, random_ceiling
+from skyloom.config import load_toml, to_dict
+from skyloom.data.latents import LatentDataset
+from skyloom.data.packing import BatchPlan
+from skyloom.errors import UserError
+from skyloom.flow import path
+from skyloom.flow.noise import latent_noise
+from skyloom.flow.prediction import named_prediction
+from skyloom.flow.schedule import logit_normal, shift_of
+from skyloom.modelfolder import load_transformer, save_transformer
+from skyloom.text.bundled import BundledTextConfig, BundledTextEncoder
+from skyloom.text.tokenizer import Tokenizer
+from skyloom.train.device import pick_device, pick_dtype
+from skyloom.train.loop import LoopConfig, run
+from skyloom.train.optim import OptimConfig
+from skyloom.train.prefetch import Prefetch
+from skyloom.train.truth import TruthHead, truth_labels
+from skyloom.transformer.config import TransformerConfig
+from skyloom.transformer.model import Transformer
+from skyloom.transformer.patches import Packed, pack
+
+
+@dataclass(frozen=True)
+class TransformerRecipe:
+    """Everything that decides a run.
+
+    Attributes:
+        out: folder of the run; its model appears in out/model.
+        data: folder of a prepared dataset.
+        autoencoder: model folder whose autoencoder made the latents; copied into the model.
+        start: model folder to start from, "" for scratch.
+        views: what each clip is shown as: latent frames of a start of it, 0 for all of it. One
+            entry is one showing an epoch; 1 is the first frame as an image.
+        tokens: most tokens of a batch.
+        drop_prompt: share of clips whose prompt is left out, for guidance.
+        truth_weight: weight of the head that reads the world's truth from a middle block; 0 is off.
+        held_out: clips at the end of the dataset that are kept for evaluation.
+    """
+
+    out: str
+    data: str
+    autoencoder: str
+    start: str = ""
+    views: tuple[int, ...] = (0, 5, 1, 1)
+    tokens: int = 3328
+    drop_prompt: float = 0.1
+    truth_weight: float = 0.0
+    held_out: int = 32
+    seed: int = 0
+    device: str = "auto"
+    model: TransformerConfig = field(default_factory=TransformerConfig)
+    text: BundledTextConfig = field(default_factory=BundledTextConfig)
+    pattern: PatternConfig = field(default_factory=PatternConfig)
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(muon=True))
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips of one step, noise and noise levels already drawn."""
+
+    clean: Packed
+    noise: Tensor
+    sigma: Tensor
+    free: Tensor
+    prompts: tuple[str, ...]
+    truths: tuple[dict | None, ...]
+
+
+class LatentBatches:
+    """Draws batches: which clips, shown how long, under which noise; pure in (seed, step)."""
+
+    def __init__(self, recipe: TransformerRecipe, dataset: LatentDataset, split: slice) -> None:
+        self.recipe, self.dataset = recipe, dataset
+        rows = range(len(dataset))[split]
+        self.views = [
+            (row, _frames_shown(view, dataset.rows[row].shape[1]))
+            for row in rows
+            for view in recipe.views
+        ]
+        area = recipe.model.patch[1] * recipe.model.patch[2]
+        tokens = [
+            frames * math.prod(dataset.rows[row].shape[2:]) // area for row, frames in self.views
+        ]
+        self.plan = BatchPlan(tokens, recipe.tokens, recipe.seed)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of step `step`, on the CPU."""
+        recipe = self.recipe
+        rng = np.random.default_rng((recipe.seed, 1, step))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        latents, rates, prompts, noises, sigmas, ceilings, truths = [], [], [], [], [], [], []
+        for view in self.plan.batch(step):
+            row, frames = self.views[view]
+            sample = self.dataset[row]
+            clip = sample.latents[:, :frames].float()
+            latents.append(clip)
+            rates.append(sample.fps)
+            noises.append(latent_noise(int(rng.integers(2**62)), tuple(clip.shape)))
+            prompts.append(self._prompt(sample.captions, rng))
+            truths.append(sample.truth)
+            per_frame = clip.shape[2] * clip.shape[3] // math.prod(recipe.model.patch[1:])
+            shift = shift_of(frames * per_frame)
+            ceiling = random_ceiling(frames, recipe.pattern, rng).repeat_interleave(per_frame)
+            sigmas.append(logit_normal(1, shift, generator).expand(len(ceiling)))
+            ceilings.append(ceiling)
+        ceiling = torch.cat(ceilings)
+        sigma = torch.minimum(torch.cat(sigmas), ceiling)
+        patch = recipe.model.patch
+        return Batch(
+            clean=pack(latents, rates, patch),
+            noise=pack(noises, rates, patch).tokens,
+            sigma=sigma,
+            free=(sigma > 0.02) & (ceiling > 0.3),
+            prompts=tuple(prompts),
+            truths=tuple(truths),
+        )
+
+    def _prompt(self, captions: Sequence[str], rng: np.random.Generator) -> str:
+        if rng.random() < self.recipe.drop_prompt:
+            return ""
+        return captions[rng.integers(len(captions))]
+
+
+def _frames_shown(view: int, frames: int) -> int:
+    return frames if view == 0 else min(view, frames)
+
+
+class TransformerTask:
+    """Loss, evaluation and export of transformer and text encoder."""
+
+    def __init__(self, recipe: TransformerRecipe) -> None:
+        self.recipe = recipe
+        self.device = pick_device(recipe.device)
+        self.dtype = pick_dtype(self.device)
+        dataset = LatentDataset(Path(recipe.data))
+        if len(dataset) <= recipe.held_out:
+            raise UserError(
+                f"'{recipe.data}' has {len(dataset)} clips and held_out is {recipe.held_out}: "
+                "prepare more clips or hold fewer out."
+            )
+        cut = len(dataset) - recipe.held_out
+        self.train = LatentBatches(recipe, dataset, slice(0, cut))
+        self.held_out = LatentBatches(recipe, dataset, slice(cut, None))
+        torch.manual_seed(recipe.seed)
+        if recipe.start:
+            transformer, text = load_transformer(Path(recipe.start))
+        else:
+            captions = [caption for row in dataset.rows for caption in row.captions]
+            tokenizer = Tokenizer.train(captions, recipe.text.vocabulary)
+            transformer = Transformer(recipe.model)
+            text = BundledTextEncoder(recipe.text, tokenizer)
+        self.transformer = transformer.to(self.device, self.dtype).requires_grad_(True).train()
+        self.text = text.to(self.device, self.dtype).requires_grad_(True).train()
+        self.truth = TruthHead(recipe.model.width).to(self.device, self.dtype)
+        self.modules: dict[str, nn.Module] = {"transformer": self.transformer, "text": self.text}
+        if recipe.truth_weight:
+            self.modules["truth"] = self.truth
+        self.prediction = named_prediction(recipe.model.prediction)
+        self.time_stride = int(dataset.meta["stride"][0]) * recipe.model.patch[0]
+        self.draw = Prefetch(self.train.batch)
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        """Mean loss of the tokens that were not given, plus what the truth head costs."""
+        batch = self.draw(step)
+        flow, hidden = self._flow_loss(batch)
+        if not self.recipe.truth_weight:
+            return flow, {}
+        labels = truth_labels(batch.truths, batch.clean.grids, self.time_stride)
+        truth, hits = self.truth.loss(hidden, labels.to(self.device))
+        return flow + self.recipe.truth_weight * truth, {"flow": flow.item(), "truth": hits}
+
+    def _flow_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        clean, noise, sigma, free = (
+            x.to(self.device) for x in (batch.clean.tokens, batch.noise, batch.sigma, batch.free)
+        )
+        packed = batch.clean.moved_to(self.device).with_tokens(path.mix(clean, noise, sigma))
+        output = self.transformer(packed, sigma, self.text.encode(batch.prompts))
+        losses = self.prediction.loss(output.prediction, clean, noise, sigma)
+        return (losses * free).sum() / free.sum().clamp(min=1), output.middle
+
+    def evaluate(self) -> dict[str, float]:
+        """The flow loss on held-out clips under fixed noise."""
+        losses = [self._flow_loss(self.held_out.batch(step))[0].item() for step in range(3)]
+        return {"held_out_loss": sum(losses) / len(losses)}
+
+    def export(self, folder: Path) -> None:
+        """Write a whole model folder: these two and the autoencoder that made the latents."""
+        save_transformer(folder, self.transformer, self.text, Path(self.recipe.autoencoder))
+
+
+def main(recipe_path: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> int:
+    """Train by a recipe file; see `loop.run`."""
+    recipe = load_toml(TransformerRecipe, recipe_path, overrides)
+    task = TransformerTask(recipe)
+    return run(
+        task, recipe.optim, recipe.loop, Path(recipe.out), to_dict(recipe), minutes, "transformer"
+    )

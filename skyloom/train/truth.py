@@ -1,0 +1,96 @@
+"""A head that reads the world's truth from a middle block while training, and is then thrown away.
+
+Aligning hidden states with what an image shows speeds up diffusion training (REPA, arXiv
+2410.06940). There the target is another network's opinion; here it is exact: which subject lies
+under each patch, of which kind and colour.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from skyloom.world.scene import COLORS, KINDS
+
+NOTHING = 0
+IGNORED = -100
+LEAST_VISIBLE = 0.002
+"""Share of the picture that a subject must cover to be asked for."""
+
+
+class TruthHead(nn.Module):
+    """Kind and colour of the subject under each token, from hidden states of width D."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(width, width)
+        self.leave = nn.Linear(width, len(KINDS) + 1 + len(COLORS) + 1)
+
+    def loss(
+        self, hidden: Float[Tensor, "N D"], labels: Int[Tensor, "N 2"]
+    ) -> tuple[Float[Tensor, ""], float]:
+        """Mean cross entropy of both answers, and how often the kind under a subject is right."""
+        logits = self.leave(F.silu(self.mix(hidden))).float()
+        kinds, colors = logits.split([len(KINDS) + 1, len(COLORS) + 1], dim=1)
+        loss = F.cross_entropy(kinds, labels[:, 0], ignore_index=IGNORED)
+        loss = loss + F.cross_entropy(colors, labels[:, 1], ignore_index=IGNORED)
+        shown = labels[:, 0] > NOTHING
+        right = (kinds.argmax(dim=1) == labels[:, 0]) & shown
+        return loss, (right.sum() / shown.sum().clamp(min=1)).item()
+
+
+def truth_labels(
+    truths: Sequence[dict | None],
+    grids: Sequence[tuple[int, int, int]],
+    time_stride: int,
+) -> Int[Tensor, "N 2"]:
+    """For each token the kind (1 + its index in KINDS) and the colour of the subject under it.
+
+    Args:
+        truths: the truth record of each clip, None where nobody knows.
+        grids: (t, y, x) tokens of each clip.
+        time_stride: frames that a token's t stands for, after the first.
+
+    A token belongs to a subject when its centre lies in the subject's box, to the smallest such
+    box where several do. Clips without truth are ignored in the loss.
+    """
+    return torch.cat(
+        [_clip_labels(truth, grid, time_stride) for truth, grid in zip(truths, grids, strict=True)]
+    )
+
+
+def _clip_labels(
+    truth: dict | None, grid: tuple[int, int, int], time_stride: int
+) -> Int[Tensor, "N 2"]:
+    times, rows, columns = grid
+    if not truth or not truth.get("subjects"):
+        return torch.full((times * rows * columns, 2), IGNORED)
+    labels = torch.zeros(times, rows, columns, 2, dtype=torch.long)
+    screen, subjects = truth["screen"], truth["subjects"]
+    for time in range(times):
+        boxes = screen[min(time * time_stride, len(screen) - 1)]
+        seen = [
+            (box[2] * box[3], box, subject)
+            for box, subject in zip(boxes, subjects, strict=True)
+            if box and box[4] >= LEAST_VISIBLE
+        ]
+        for _, (x, y, width, height, _), subject in sorted(seen, key=lambda s: -s[0]):
+            value = torch.tensor(
+                [1 + KINDS.index(subject["kind"]), 1 + COLORS.index(subject["color"])]
+            )
+            labels[
+                time, _span(y, height, rows), _span(x, width, columns)
+            ] = value  # the smallest box is painted last
+    return labels.view(-1, 2)
+
+
+def _span(centre: float, extent: float, count: int) -> slice:
+    """The tokens whose centres lie in a box; the one under its centre if the box is small."""
+    first = round((centre - extent / 2) * count)
+    last = round((centre + extent / 2) * count)
+    if first >= last:
+        first = min(max(int(centre * count), 0), count - 1)
+        last = first + 1
+    return slice(max(first, 0), max(last, 0))

@@ -1,0 +1,141 @@
+"""The diffusion transformer: noisy patches, their sigmas and words to a prediction per patch."""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from skyloom.text.features import TextFeatures
+from skyloom.transformer.blocks import Block, Layout
+from skyloom.transformer.config import TransformerConfig
+from skyloom.transformer.patches import Packed
+from skyloom.transformer.positions import (
+    fourier_places,
+    fourier_sigma,
+    rotary_angles,
+)
+
+PLACE_FEATURES = 30
+SIGMA_FEATURES = 128
+SHAPE_FEATURES = 4
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a pass gives: the prediction, and hidden states that a training-time head may read."""
+
+    prediction: Float[Tensor, "N P"]
+    middle: Float[Tensor, "N D"]
+
+
+class Transformer(nn.Module):
+    """MMDiT over packed sequences of spacetime patches, a sigma for every token."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.enter = nn.Linear(config.token_width, width)
+        self.place = nn.Linear(PLACE_FEATURES, width, bias=False)
+        self.enter_text = nn.Linear(config.text_width, width)
+        self.condition = nn.Sequential(
+            nn.Linear(SIGMA_FEATURES + SHAPE_FEATURES + config.text_width, width),
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.SiLU(),
+        )
+        self.modulate_video = nn.Linear(width, 6 * width)
+        self.modulate_text = nn.Linear(width, 6 * width)
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, config.mlp_ratio, config.text_mlp_ratio)
+            for _ in range(config.depth)
+        )
+        self.modulate_last = nn.Linear(width, 2 * width)
+        self.leave = nn.Linear(width, config.token_width)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Residual branches and the output start at zero: the network starts as a constant."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for layer in (self.modulate_video, self.modulate_text, self.modulate_last, self.leave):
+            nn.init.zeros_(layer.weight)
+
+    def forward(self, packed: Packed, sigma: Float[Tensor, " N"], text: TextFeatures) -> Output:
+        """One pass.
+
+        Args:
+            packed: noisy tokens of the clips.
+            sigma: how noisy each token is, 0 clean to 1 pure noise.
+            text: one prompt a clip.
+        """
+        dtype = self.enter.weight.dtype
+        clips = packed.clip_of_token()
+        words = torch.repeat_interleave(
+            torch.arange(len(packed.grids), device=clips.device),
+            torch.tensor(text.lengths, device=clips.device),
+        )
+        rows, row_of_token = _noise_levels(sigma, clips)
+        mean_sigma = torch.stack([piece.mean() for piece in sigma.float().split(packed.lengths)])
+        per_clip = self._clip_features(packed, text).to(dtype)
+        for_tokens = self._conditioning(rows[:, 0], per_clip[rows[:, 1].long()])
+        for_clips = self._conditioning(mean_sigma, per_clip)
+
+        x = self.enter(packed.tokens.to(dtype))
+        x = x + self.place(fourier_places(packed.coordinates).to(dtype))
+        words_x = self.enter_text(F.layer_norm(text.features, text.features.shape[-1:]).to(dtype))
+        video_shared = _six(self.modulate_video(for_tokens))
+        text_shared = _six(self.modulate_text(for_clips))
+        layout = self._layout(packed, text)
+        middle = x
+        for index, block in enumerate(self.blocks):
+            x, words_x = block(x, words_x, video_shared, row_of_token, text_shared, words, layout)
+            if index == self.config.depth // 2:
+                middle = x
+        scale, shift = self.modulate_last(for_tokens).index_select(0, row_of_token).chunk(2, dim=-1)
+        x = torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
+        return Output(self.leave(x).float(), middle)
+
+    def _conditioning(self, sigma: Tensor, per_clip: Tensor) -> Float[Tensor, "S D"]:
+        """What the modulation is made from: the noise level, the clip's shape, the whole prompt."""
+        features = torch.cat([fourier_sigma(sigma, SIGMA_FEATURES).to(per_clip.dtype), per_clip], 1)
+        return self.condition(features)
+
+    def _clip_features(self, packed: Packed, text: TextFeatures) -> Float[Tensor, "B K"]:
+        """Log of the grid and of the frame rate, and the mean of the prompt's features."""
+        shapes = torch.tensor(
+            [[*grid, fps] for grid, fps in zip(packed.grids, packed.fps, strict=True)],
+            device=packed.tokens.device,
+        ).log()
+        normed = F.layer_norm(text.features, text.features.shape[-1:])
+        pooled = torch.stack([piece.mean(dim=0) for piece in normed.split(text.lengths)])
+        return torch.cat([shapes.to(pooled.dtype), pooled], dim=1)
+
+    def _layout(self, packed: Packed, text: TextFeatures) -> Layout:
+        head_width = self.config.width // self.config.heads
+        angles = rotary_angles(packed.coordinates, head_width)
+        origin = angles.new_zeros(sum(text.lengths), head_width // 2)
+        layout = Layout(text.lengths, packed.lengths, angles, angles)
+        joint = layout.joined(origin, angles)
+        return replace(layout, cos=joint.cos(), sin=joint.sin())
+
+
+def _noise_levels(
+    sigma: Float[Tensor, " N"], clips: Int[Tensor, " N"]
+) -> tuple[Float[Tensor, "S 2"], Int[Tensor, " N"]]:
+    """The distinct (sigma, clip) pairs, and which of them each token has.
+
+    Whole frames share a noise level, so that modulation is computed for a few rows and not for
+    every token.
+    """
+    pairs = torch.stack([sigma.float(), clips.float()], dim=1)
+    return torch.unique_consecutive(pairs, dim=0, return_inverse=True)
+
+
+def _six(x: Float[Tensor, "S K"]) -> Float[Tensor, "S 6 D"]:
+    return x.unflatten(1, (6, -1))

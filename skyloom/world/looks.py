@@ -1,0 +1,152 @@
+"""Looks: what is done to a finished picture so that it reads as a drawing, a game, neon or film."""
+
+import numpy as np
+from einops import rearrange, reduce, repeat
+from jaxtyping import Float32, Int, UInt8
+
+from skyloom.world.scene import Scene
+from skyloom.world.textures import smooth_noise
+
+_BLOCKS = 40
+"""Blocks along the shorter side of a picture in pixel art."""
+_WEIGHTS = np.array([0.30, 0.59, 0.11], np.float32)
+
+
+class Look:
+    """The look of one scene, applied to its frames; grain and strokes come from the seed."""
+
+    def __init__(self, scene: Scene, size: tuple[int, int]):
+        self._name, self._size, self._seed = scene.look, size, scene.seed
+        width, height = size
+        rng = np.random.default_rng((scene.seed, 19))
+        if self._name == "charcoal drawing":
+            self._paper, self._strokes = _paper_and_strokes(rng, size)
+        if self._name == "1920s film":
+            x = np.linspace(-1, 1, width)[None]
+            y = np.linspace(-1, 1, height)[:, None]
+            self._vignette = (1 - 0.62 * np.clip(np.hypot(x, y) - 0.45, 0, 1) ** 1.3).astype(
+                np.float32
+            )
+            self._grain = rng.normal(0, 0.035, (height + 64, width + 64)).astype(np.float32)
+
+    def apply(
+        self,
+        rgb: UInt8[np.ndarray, "H W 3"],
+        geom: Int[np.ndarray, "H W"],
+        seconds: float,
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """The picture in this look; geoms say where outlines run."""
+        if self._name == "natural":
+            return rgb
+        if self._name == "pixel art":
+            return _pixel_art(rgb, max(min(self._size) // _BLOCKS, 2))
+        image = rearrange(rgb, "h w c -> c h w").astype(np.float32)
+        image *= 1 / 255
+        if self._name == "charcoal drawing":
+            image = self._charcoal(np.tensordot(_WEIGHTS, image, 1), geom)[None]
+        elif self._name == "neon":
+            image = _neon(image, geom)
+        else:
+            image = self._film(np.tensordot(_WEIGHTS, image, 1), seconds)
+        image = np.clip(image, 0, 1) * 255
+        image = np.broadcast_to(image, (3, *image.shape[1:]))
+        return np.ascontiguousarray(rearrange(image, "c h w -> h w c").astype(np.uint8))
+
+    def _charcoal(
+        self, gray: Float32[np.ndarray, "H W"], geom: Int[np.ndarray, "H W"]
+    ) -> Float32[np.ndarray, "H W"]:
+        """Strokes where it is dark, lines where surfaces end, on paper."""
+        low, high = np.percentile(gray[::4, ::4], (2, 98))
+        tone = np.clip((gray - low) / max(high - low, 0.08), 0, 1)
+        ink = np.clip((0.78 - tone) * 1.25, 0, 0.85) * self._strokes
+        line = 2.2 * _slope(gray) / max(high - low, 0.08) + 0.9 * _outline(geom)
+        return self._paper * (1 - np.clip(ink + line * (0.5 + 0.5 * self._strokes), 0, 0.93))
+
+    def _film(
+        self, gray: Float32[np.ndarray, "H W"], seconds: float
+    ) -> Float32[np.ndarray, "3 H W"]:
+        """Sepia, soft, vignetted; grain, flicker, scratches and dust that change by frame."""
+        frame = round(seconds * 24)
+        rng = np.random.default_rng((self._seed, 23, frame))
+        height, width = gray.shape
+        gray = 0.5 * gray + 0.5 * _blur(gray, 1)
+        gray = 0.08 + 0.86 * (gray**0.9)
+        gray *= self._vignette * np.float32(1 + 0.05 * rng.normal())
+        y, x = rng.integers(0, 64, 2)
+        gray += self._grain[y : y + height, x : x + width]
+        slow = np.random.default_rng((self._seed, 29, frame // 8))
+        for _ in range(2):
+            column = int(slow.integers(width))
+            gray[:, column] += np.float32(0.16 * (1 if slow.random() < 0.6 else -1) * rng.random())
+        for _ in range(int(rng.integers(0, 4))):
+            row, column = int(rng.integers(height)), int(rng.integers(width))
+            spot = max(min(height, width) // 64, 1)
+            gray[row : row + spot, column : column + spot] *= 0.35
+        return np.array([1.04, 0.86, 0.62], np.float32)[:, None, None] * gray
+
+
+def _paper_and_strokes(
+    rng: np.random.Generator, size: tuple[int, int]
+) -> tuple[Float32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]]:
+    width, height = size
+    side = 2 * max(size)
+    grain = smooth_noise(rng, side // 3, side // 3, side)
+    y, x = np.mgrid[0:height, 0:width]
+    along, across = (x + y) // 2 % side, (x - y) % side
+    streaks = smooth_noise(rng, side // 14, side // 2, side)[along, across]
+    paper = 0.93 + 0.035 * grain[:height, :width]
+    strokes = np.clip(0.82 + 0.38 * streaks + 0.22 * grain[-height:, -width:], 0, 1.2)
+    return paper.astype(np.float32), strokes.astype(np.float32)
+
+
+def _pixel_art(rgb: UInt8[np.ndarray, "H W 3"], block: int) -> UInt8[np.ndarray, "H W 3"]:
+    """Square blocks, each of one of the few colours of an old game console."""
+    height, width = rgb.shape[:2]
+    padded = np.pad(rgb, ((0, -height % block), (0, -width % block), (0, 0)), mode="edge")
+    small = reduce(padded.astype(np.float32), "(h a) (w b) c -> h w c", "mean", a=block, b=block)
+    gray = small.mean(axis=2, keepdims=True)
+    small = np.clip(gray + 1.25 * (small - gray), 0, 255)
+    checks = (np.indices(small.shape[:2]).sum(0) % 2 - 0.5)[:, :, None] * 9
+    small = (np.round((small + checks) / 42.5).clip(0, 6) * 42.5).astype(np.uint8)
+    large = repeat(small, "h w c -> (h a) (w b) c", a=block, b=block)
+    return np.ascontiguousarray(large[:height, :width])
+
+
+def _neon(
+    image: Float32[np.ndarray, "3 H W"], geom: Int[np.ndarray, "H W"]
+) -> Float32[np.ndarray, "3 H W"]:
+    """A dark picture whose edges glow in the colours of what they bound."""
+    bright = image.max(axis=0)
+    edge = np.clip(2.6 * _slope(image.mean(axis=0)) + 0.95 * _outline(geom), 0, 1)
+    gray = image.mean(axis=0)
+    vivid = np.clip(gray + 2.2 * (image - gray), 0, None)
+    vivid /= np.maximum(vivid.max(axis=0), 0.15)
+    lines = vivid * edge
+    radius = max(min(bright.shape) // 48, 1)
+    glow = np.stack([_blur(_blur(channel, radius), radius) for channel in lines])
+    dark = image * image * 0.30 * np.array([0.75, 0.7, 1.25], np.float32)[:, None, None]
+    return dark + 1.0 * lines + 1.1 * glow
+
+
+def _slope(gray: Float32[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
+    """How steeply the brightness changes, by Roberts' cross."""
+    slope = np.zeros_like(gray)
+    slope[:-1, :-1] = np.abs(gray[:-1, :-1] - gray[1:, 1:]) + np.abs(gray[1:, :-1] - gray[:-1, 1:])
+    return slope
+
+
+def _outline(geom: Int[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
+    """1 where a pixel and its right or lower neighbour lie on different geoms."""
+    change = np.zeros(geom.shape, bool)
+    change[:, :-1] |= geom[:, :-1] != geom[:, 1:]
+    change[:-1] |= geom[:-1] != geom[1:]
+    return change.astype(np.float32)
+
+
+def _blur(gray: Float32[np.ndarray, "H W"], radius: int) -> Float32[np.ndarray, "H W"]:
+    """The mean over squares of 2 radius + 1, by running sums."""
+    side = 2 * radius + 1
+    for _ in range(2):
+        padded = np.pad(gray, ((radius + 1, radius), (0, 0)), mode="edge").cumsum(axis=0)
+        gray = ((padded[side:] - padded[:-side]) / side).T
+    return np.ascontiguousarray(gray, np.float32)

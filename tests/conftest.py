@@ -1,0 +1,33 @@
+"""What every test stands on: checked annotations, steady seeds, few threads."""
+
+import os
+import random
+import sys
+
+import jaxtyping
+import pytest
+from hypothesis import settings
+
+assert not any(name.startswith("skyloom.") for name in sys.modules), "imported before the hook"
+
+# Shapes and types of every annotated function of skyloom are checked while tests run. An int
+# passes for a float, as the typing rules have it.
+jaxtyping.install_import_hook(
+    "skyloom", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
+
+# Tiny tensors gain nothing from more; set before the first import of torch, and for subprocesses.
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+
+settings.register_profile("skyloom", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("skyloom")
+
+
+@pytest.fixture(autouse=True)
+def steady_seeds() -> None:
+    """Every test starts from the same global seeds, whatever ran before it."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
