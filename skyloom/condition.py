@@ -116,4 +116,3 @@ def random_ceiling(
         given[rng.integers(frames)] = False
     level = 0.0 if rng.random() < config.firm else rng.uniform(0.0, 0.3)
     return torch.from_numpy(np.where(given, level, 1.0).astype(np.float32))
-

@@ -1,8 +1,9 @@
 """Words to video: the glue between the rooms, and nothing else.
 
-    grid -> noise -> given tokens -> sigmas -> solver over the guided transformer -> decode
+grid -> noise -> given tokens -> sigmas -> solver over the guided transformer -> decode
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from skyloom.condition import Given
+from skyloom.device import pick_device, pick_dtype
 from skyloom.errors import UserError
 from skyloom.flow import path
 from skyloom.flow.guidance import guided
@@ -64,27 +66,36 @@ class Request:
             raise UserError("The prompt is empty: say in words what the clip should show.")
         if self.steps < 1:
             raise UserError(f"{self.steps} steps cannot make a clip: use 1 or more, 20 is usual.")
-        if self.guidance < 0:
-            raise UserError(f"Guidance {self.guidance} is negative: use 1 (off) to about 8.")
+        if not 0 <= self.guidance < math.inf:
+            raise UserError(f"Guidance {self.guidance} cannot be: use 1 (off) to about 8.")
+        if not 0 <= self.rescale <= 1:
+            raise UserError(f"Rescale {self.rescale} is not between 0 (off) and 1.")
         if not 0 < self.fps <= 60:
-            raise UserError(f"{self.fps} frames a second cannot be made: use 1 to 60.")
-        if self.seconds < 0:
-            raise UserError(f"{self.seconds} seconds cannot be made: use 0 (an image) or more.")
+            raise UserError(f"{self.fps:g} frames a second cannot be made: use 1 to 60.")
+        if not self.seconds >= 0:
+            raise UserError(f"{self.seconds:g} seconds cannot be made: use 0 (an image) or more.")
         if self.solver not in SOLVERS:
             raise UserError(f"There is no solver '{self.solver}': use {', '.join(SOLVERS)}.")
 
 
 class Skyloom:
-    """A loaded model that makes videos."""
+    """A loaded model that makes videos.
 
-    def __init__(self, model: Model, device: str = "auto") -> None:
-        from skyloom.train.device import pick_device
+    Args:
+        model: its networks are moved to `device`, in place.
+        device: "auto", "cpu", "cuda", ...
+        dtype: precision in which the networks run; None is what suits the device.
+    """
 
+    def __init__(
+        self, model: Model, device: str = "auto", dtype: torch.dtype | None = None
+    ) -> None:
         self.device = pick_device(device)
+        dtype = dtype or pick_dtype(self.device)
         self.model = model
-        self.autoencoder = model.autoencoder.to(self.device)
-        self.transformer = model.transformer.to(self.device)
-        self.text = model.text.to(self.device)
+        self.autoencoder = model.autoencoder.to(self.device, dtype)
+        self.transformer = model.transformer.to(self.device, dtype)
+        self.text = model.text.to(self.device, dtype)
         self.prediction = named_prediction(self.transformer.config.prediction)
 
     @classmethod
@@ -109,14 +120,16 @@ class Skyloom:
     def generate_many(
         self, requests: Sequence[Request], progress: Progress | None = None
     ) -> list[Video]:
-        """Make several clips in one packed batch; all must ask for the same steps and solver.
+        """Make several clips in one packed batch.
 
         Each clip is what it would be alone: its noise comes from its own seed.
+
+        Raises:
+            UserError: as `generate` does.
+            ValueError: they do not all ask for the same steps, solver, guidance and rescale.
         """
         latents = self.sample(requests, progress)
-        return [
-            self.decode(clip, request) for clip, request in zip(latents, requests, strict=True)
-        ]
+        return [self.decode(clip, request) for clip, request in zip(latents, requests, strict=True)]
 
     @torch.inference_mode()
     def sample(
@@ -124,8 +137,8 @@ class Skyloom:
     ) -> list[Float[Tensor, "C T H W"]]:
         """The clean latents of each request."""
         first = requests[0]
-        if any((r.steps, r.solver, r.guidance, r.rescale)
-               != (first.steps, first.solver, first.guidance, first.rescale) for r in requests):  # fmt: skip
+        shared = {(r.steps, r.solver, r.guidance, r.rescale) for r in requests}
+        if len(shared) > 1:
             raise ValueError("requests of one batch must share steps, solver, guidance, rescale")
         shapes = [self.latent_shape(request) for request in requests]
         given = [Given.nothing(shape) for shape in shapes]
@@ -172,9 +185,7 @@ class Skyloom:
         channels = self.autoencoder.config.channels
         return channels, 1 + (frames - 1) // time, height // space, width // space
 
-    def _sigmas(
-        self, count: int, packed: Packed, given: Sequence[Given]
-    ) -> Float[Tensor, "K N"]:
+    def _sigmas(self, count: int, packed: Packed, given: Sequence[Given]) -> Float[Tensor, "K N"]:
         """The schedule of every token: its clip's, never above what is given allows."""
         columns = []
         for grid, one in zip(packed.grids, given, strict=True):

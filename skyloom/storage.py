@@ -18,7 +18,7 @@ from typing import Any, TypeGuard
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from skyloom.errors import UserError
 from skyloom.files import atomic_path, whole_folder
@@ -218,6 +218,21 @@ def load_component(
             "get a whole copy of the model."
         )
     return config, {key: state[key] for key in where}
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network the weights that `load_component` read from `path`, in their precision.
+
+    Raises:
+        UserError: they are not the weights of such a network.
+    """
+    try:
+        network.to(next(iter(state.values())).dtype)
+        network.load_state_dict(state)
+    except (StopIteration, TypeError, RuntimeError) as error:
+        raise UserError(
+            f"The weights in '{path}' do not fit its {CONFIG}: get a whole copy of the model."
+        ) from error
 
 
 def _verify(root: Path, index: ModelIndex) -> None:

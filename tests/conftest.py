@@ -19,6 +19,8 @@ jaxtyping.install_import_hook(
 # Tiny tensors gain nothing from more; set before the first import of torch, and for subprocesses.
 os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
 
+pytest_plugins = ["tiny"]  # tests/tiny.py, after the hook: the fixture of a whole tiny model
+
 settings.register_profile("skyloom", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("skyloom")
 

@@ -18,12 +18,12 @@ class AutoencoderConfig:
         decoder_depths: residual blocks of each level of the decoder, in the same order.
     """
 
-    channels: int = 32
+    channels: int = 64
     patch: tuple[int, int, int] = (2, 4, 4)
     widths: tuple[int, ...] = (96, 128, 128)
     strides: tuple[tuple[int, int], ...] = ((2, 2), (1, 2))
-    encoder_depths: tuple[int, ...] = (1, 2, 2)
-    decoder_depths: tuple[int, ...] = (2, 2, 3)
+    encoder_depths: tuple[int, ...] = (1, 1, 1)
+    decoder_depths: tuple[int, ...] = (2, 2, 1)
 
     def __post_init__(self) -> None:
         levels = len(self.widths)
@@ -31,6 +31,10 @@ class AutoencoderConfig:
             raise ValueError("widths, strides + 1 and encoder_depths must have equal length")
         if levels != len(self.decoder_depths):
             raise ValueError("widths and decoder_depths must have equal length")
+        coarser = zip(self.widths, self.widths[1:], self.strides, strict=False)
+        for fine, coarse, (time, space) in coarser:
+            if fine * time * space**2 % coarse:
+                raise ValueError(f"a level of {fine} channels does not divide into one of {coarse}")
 
     @property
     def time_stride(self) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from skyloom.autoencoder.config import AutoencoderConfig
 from skyloom.autoencoder.model import Autoencoder
 from skyloom.config import from_dict, to_dict
-from skyloom.storage import load_component, save_component
+from skyloom.storage import CONFIG, fill, load_component, save_component
 
 NAME = "autoencoder"
 
@@ -22,7 +22,7 @@ def load_autoencoder(folder: Path) -> Autoencoder:
         UserError: the component is missing, broken or of another shape.
     """
     config, state = load_component(folder, NAME)
-    model = Autoencoder(from_dict(AutoencoderConfig, config))
-    model.to(next(iter(state.values())).dtype)
-    model.load_state_dict(state)
+    path = Path(folder) / NAME
+    model = Autoencoder(from_dict(AutoencoderConfig, config, str(path / CONFIG)))
+    fill(model, state, path)
     return model.requires_grad_(False).eval()

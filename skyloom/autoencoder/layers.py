@@ -43,8 +43,8 @@ class CausalConv3d(nn.Module):
         )
 
     def forward(
-        self, x: Float[Tensor, "B C T H W"], stream: Stream | None = None
-    ) -> Float[Tensor, "B K T H W"]:
+        self, x: Float[Tensor, "B D T H W"], stream: Stream | None = None
+    ) -> Float[Tensor, "B outputs T H W"]:
         if self.past:
             before = None if stream is None else stream.recall(self)
             if before is None:
@@ -69,8 +69,8 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.leave.conv.weight)
 
     def forward(
-        self, x: Float[Tensor, "B C T H W"], stream: Stream | None = None
-    ) -> Float[Tensor, "B C T H W"]:
+        self, x: Float[Tensor, "B D T H W"], stream: Stream | None = None
+    ) -> Float[Tensor, "B D T H W"]:
         return x + self.leave(F.silu(self.enter(F.silu(x), stream)))
 
 
@@ -90,7 +90,7 @@ class Down(nn.Module):
         self.groups = outputs
         self.mix = nn.Conv3d(unshuffled, outputs, 1)
 
-    def forward(self, x: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K t h w"]:
+    def forward(self, x: Float[Tensor, "B D T H W"]) -> Float[Tensor, "B outputs t h w"]:
         x = rearrange(
             x,
             "b c (t q) (h r) (w s) -> b (c q r s) t h w",
@@ -111,7 +111,7 @@ class Up(nn.Module):
         self.copies = shuffled // inputs
         self.mix = nn.Conv3d(inputs, shuffled, 1)
 
-    def forward(self, x: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K t h w"]:
+    def forward(self, x: Float[Tensor, "B D t h w"]) -> Float[Tensor, "B outputs T H W"]:
         x = self.mix(x) + repeat(x, "b c t h w -> b (c n) t h w", n=self.copies)
         return rearrange(
             x,

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from skyloom.autoencoder.config import AutoencoderConfig
 from skyloom.autoencoder.layers import CausalConv3d, Down, ResidualBlock, Stream, Up
+from skyloom.autoencoder.linear import LinearCodec
 
 
 class Encoder(nn.Module):
-    """Pixels, already unshuffled into patches, to raw latents."""
+    """Pixels, already unshuffled into patches, to what raw latents have beyond the linear ones."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -36,6 +37,7 @@ class Encoder(nn.Module):
             )
         )
         self.leave = CausalConv3d(config.widths[-1], config.channels, (1, 1))
+        _zero(self.leave)
 
     def forward(self, x: Tensor, stream: Stream | None = None) -> Tensor:
         x = self.enter(x, stream)
@@ -48,7 +50,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Raw latents to patches of pixels."""
+    """Raw latents, and their linear reconstruction in patches, to a correction of its pixels."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -64,11 +66,15 @@ class Decoder(nn.Module):
                 config.widths, config.widths[1:], config.strides, strict=False
             )
         )
+        self.sketch = CausalConv3d(3 * time * height * width, config.widths[0], (1, 3))
         self.leave = CausalConv3d(config.widths[0], 3 * time * height * width, (1, 3))
+        _zero(self.leave)
 
-    def forward(self, x: Tensor, stream: Stream | None = None) -> Tensor:
+    def forward(self, x: Tensor, sketch: Tensor, stream: Stream | None = None) -> Tensor:
         x = self.enter(x, stream)
         for level in reversed(range(len(self.levels))):
+            if level == 0:
+                x = x + self.sketch(sketch)
             for block in self.levels[level]:  # type: ignore[attr-defined]
                 x = block(x, stream)
             if level:
@@ -82,6 +88,7 @@ class Autoencoder(nn.Module):
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.linear = LinearCodec(config.channels, config.time_stride, config.space_stride)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         self.register_buffer("latent_mean", torch.zeros(config.channels))
@@ -96,12 +103,16 @@ class Autoencoder(nn.Module):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the encoder's weights and the statistics: what latents on disk depend on."""
+        """SHA-256 of the encoder's weights and the statistics: what latents on disk depend on.
+
+        Of their values in bf16, so that the precision in which they are loaded changes nothing.
+        """
         digest = hashlib.sha256()
         for name, tensor in sorted(self.state_dict().items()):
-            if not name.startswith("decoder."):
+            if not name.startswith(("decoder.", "linear.synthesis.")):
+                values = tensor.detach().to("cpu", torch.bfloat16).contiguous()
                 digest.update(name.encode())
-                digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+                digest.update(values.view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
     def normalise(self, raw: Float[Tensor, "B C T h w"]) -> Float[Tensor, "B C T h w"]:
@@ -131,15 +142,22 @@ class Autoencoder(nn.Module):
                 f"{int(first)} + n * {time}, width and height multiples of {space}"
             )
         if first:
-            before = repeat(pixels[:, :, 0], "b c h w -> b c f h w", f=time - 1)
-            pixels = torch.cat([before, pixels], dim=2)
-        return self.encoder(patchify(pixels, self.config.patch), stream)
+            pixels = self.led_in(pixels)
+        correction = self.encoder(patchify(pixels, self.config.patch), stream)
+        return self.linear.encode(pixels) + correction
+
+    def led_in(self, pixels: Float[Tensor, "B 3 F H W"]) -> Float[Tensor, "B 3 _ H W"]:
+        """The clip after its first frame repeated, so that it divides into latent frames."""
+        before = repeat(pixels[:, :, 0], "b c h w -> b c f h w", f=self.config.time_stride - 1)
+        return torch.cat([before, pixels], dim=2)
 
     def decode_raw(
         self, raw: Float[Tensor, "B C T h w"], stream: Stream | None = None, first: bool = True
     ) -> Float[Tensor, "B 3 F H W"]:
         """Raw latents to pixels, about [-1, 1], not clamped."""
-        pixels = unpatchify(self.decoder(raw, stream), self.config.patch)
+        sketch = self.linear.decode(raw)
+        correction = self.decoder(raw, patchify(sketch, self.config.patch), stream)
+        pixels = sketch + unpatchify(correction, self.config.patch)
         return pixels[:, :, self.config.time_stride - 1 :] if first else pixels
 
     def encode(self, pixels: Float[Tensor, "B 3 F H W"]) -> Float[Tensor, "B C T h w"]:
@@ -168,16 +186,22 @@ class Autoencoder(nn.Module):
             yield self.decode_raw(raw, stream, first=index == 0).clamp(-1, 1)
 
 
+def _zero(layer: CausalConv3d) -> None:
+    nn.init.zeros_(layer.conv.weight)
+    if layer.conv.bias is not None:
+        nn.init.zeros_(layer.conv.bias)
+
+
 def patchify(
     pixels: Float[Tensor, "B 3 F H W"], patch: tuple[int, int, int]
-) -> Float[Tensor, "B K T h w"]:
+) -> Float[Tensor, "B P T h w"]:
     """Pixel-unshuffle over space and time."""
     q, r, s = patch
     return rearrange(pixels, "b c (t q) (h r) (w s) -> b (c q r s) t h w", q=q, r=r, s=s)
 
 
 def unpatchify(
-    patches: Float[Tensor, "B K T h w"], patch: tuple[int, int, int]
+    patches: Float[Tensor, "B P T h w"], patch: tuple[int, int, int]
 ) -> Float[Tensor, "B 3 F H W"]:
     """The inverse of `patchify`."""
     q, r, s = patch

@@ -138,7 +138,7 @@ def in_pieces(chunks: Iterable[Frames], time: int, space: int) -> Iterator[Frame
         yield held[:rest]
 
 
-def _cropped(frames: Frames, space: int) -> Frames:
+def _cropped(frames: Frames, space: int) -> UInt8[np.ndarray, "F h w 3"]:
     height, width = frames.shape[1:3]
     tall, wide = height // space * space, width // space * space
     if min(tall, wide) < max(space, WINDOW):

@@ -1,13 +1,11 @@
 """The verb `bench`: what skyloom measures about itself."""
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
 from skyloom.commands.parsing import Verbs, add_verb, positive
 from skyloom.errors import UserError
-from skyloom.files import atomic_path, check_writable
+from skyloom.files import check_writable
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -30,7 +28,7 @@ def add_verbs(verbs: Verbs) -> None:
         run_reconstruction,
     )
     reconstruction.add_argument("files", nargs="*", type=Path, metavar="FILE",
-                                help="videos or images to measure besides")  # fmt: skip
+                                help="videos or images, not the standard ones")  # fmt: skip
     adherence = add_verb(
         benches,
         "adherence",
@@ -60,7 +58,7 @@ def run_reconstruction(args: argparse.Namespace) -> None:
     _check_json(args)
     from skyloom.bench import reconstruction
 
-    _report(reconstruction, reconstruction.run(args.model, args.files), args)
+    print(reconstruction.table(reconstruction.run(args.model, args.files, args.json)))
 
 
 def run_adherence(args: argparse.Namespace) -> None:
@@ -68,7 +66,7 @@ def run_adherence(args: argparse.Namespace) -> None:
     _check_json(args)
     from skyloom.bench import adherence
 
-    _report(adherence, adherence.run(args.model, args.prompts), args)
+    print(adherence.table(adherence.run(args.model, args.prompts, args.json)))
 
 
 def run_speed(args: argparse.Namespace) -> None:
@@ -76,19 +74,10 @@ def run_speed(args: argparse.Namespace) -> None:
     _check_json(args)
     from skyloom.bench import speed
 
-    _report(speed, speed.run(args.model), args)
+    print(speed.table(speed.run(args.model, args.json)))
 
 
 def _check_json(args: argparse.Namespace) -> None:
     """Fail before the hours of measuring, not after them."""
     if args.json is not None:
         check_writable(args.json)
-
-
-def _report(bench: Any, figures: dict[str, Any], args: argparse.Namespace) -> None:
-    """The table on the screen, every figure in the file."""
-    print(bench.table(figures))
-    if args.json is not None:
-        with atomic_path(args.json) as temporary:
-            temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        print(f"{args.json}: every figure")

@@ -77,8 +77,8 @@ def run_prepare(args: argparse.Namespace) -> None:
     """Encode the clips and say where the latents are."""
     from skyloom.autoencoder.folder import load_autoencoder
     from skyloom.data.prepare import prepare
+    from skyloom.device import pick_device, pick_dtype
     from skyloom.modelfolder import BUNDLED
-    from skyloom.train.device import pick_device, pick_dtype
 
     device = pick_device(args.device)
     autoencoder = load_autoencoder(args.model or BUNDLED).to(device, pick_dtype(device))

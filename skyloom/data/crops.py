@@ -82,14 +82,17 @@ def crop_of_file(
     with safe_open(file, framework="numpy") as clip:
         frames = clip.get_slice("frames")
         count, height, width, _ = frames.get_shape()
-        start = int(rng.integers(max(1, count - shape.frames + 1)))
-        top = int(rng.integers(max(1, height - shape.size[1] + 1)))
-        left = int(rng.integers(max(1, width - shape.size[0] + 1)))
-        window = frames[
-            start : start + shape.frames, top : top + shape.size[1], left : left + shape.size[0]
+        wanted = (shape.frames, shape.size[1], shape.size[0])
+        starts = [
+            int(rng.integers(max(1, have - want + 1)))
+            for have, want in zip((count, height, width), wanted, strict=True)
         ]
-    missing = [(0, max(0, want - have)) for want, have in
-               zip((shape.frames, shape.size[1], shape.size[0]), window.shape, strict=False)]  # fmt: skip
+        ends = [
+            min(start + want, have)
+            for start, want, have in zip(starts, wanted, (count, height, width), strict=True)
+        ]
+        window = frames[starts[0] : ends[0], starts[1] : ends[1], starts[2] : ends[2]]
+    missing = [(0, want - have) for want, have in zip(wanted, window.shape, strict=False)]
     if any(after for _, after in missing):
         window = np.pad(window, [*missing, (0, 0)], mode="symmetric")
     return window[:, :, ::-1] if rng.random() < 0.5 else window

@@ -192,17 +192,18 @@ class LatentDataset:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self.meta = _read_meta(self.folder)
-        if self.meta is None:
+        meta = _read_meta(self.folder)
+        if meta is None:
             raise UserError(
                 f"'{self.folder}' is no prepared dataset (it has no {META}): "
                 "`skyloom prepare` makes one from a folder of videos."
             )
-        if self.meta["format"] != FORMAT:
+        if meta["format"] != FORMAT:
             raise UserError(
-                f"'{self.folder}' is a prepared dataset of format {self.meta['format']}, "
+                f"'{self.folder}' is a prepared dataset of format {meta['format']}, "
                 f"this version reads format {FORMAT}: prepare it again."
             )
+        self.meta = meta
         self.rows = sorted(_read_index(self.folder), key=lambda row: row.key)
         wanted = self.meta.get("clips", 1)
         if len(self.rows) < wanted:

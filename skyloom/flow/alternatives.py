@@ -16,6 +16,8 @@ from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor
 
+from skyloom.flow.schedule import shifted
+
 
 @dataclass(frozen=True)
 class VariancePreservingPath:
@@ -85,6 +87,9 @@ class VariancePreservingPrediction:
     ) -> Float[Tensor, " N"]:
         a, b = _coefficients(sigma)
         return reduce((output - (a * noise - b * clean)).square(), "n p -> n", "mean")
+
+    def draw(self, count: int, shift: float, generator: torch.Generator) -> Float[Tensor, " N"]:
+        return shifted(self.path.draw(count, generator), shift)
 
 
 def _coefficients(sigma: Tensor) -> tuple[Tensor, Tensor]:

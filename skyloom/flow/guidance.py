@@ -13,7 +13,7 @@ DenoiseBoth = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def guided(
-    both: DenoiseBoth, scale: float, rescale: float, groups: Float[Tensor, "N S"]
+    both: DenoiseBoth, scale: float, rescale: float, groups: Float[Tensor, "N B"]
 ) -> Denoise:
     """A denoiser that goes `scale` times as far as the prompt's difference.
 
@@ -38,7 +38,7 @@ def guided(
     return denoise
 
 
-def _deviation(x: Float[Tensor, "N P"], groups: Float[Tensor, "N S"]) -> Float[Tensor, " S"]:
+def _deviation(x: Float[Tensor, "N P"], groups: Float[Tensor, "N B"]) -> Float[Tensor, " B"]:
     """Standard deviation of the tokens of each clip."""
     count = groups.sum(dim=0) * x.shape[1]
     mean = (groups.T @ x).sum(dim=1) / count

@@ -7,12 +7,14 @@ lies between is said here and nowhere else, so that a network never knows which 
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor
 
 from skyloom.errors import UserError
 from skyloom.flow import path
+from skyloom.flow.schedule import logit_normal
 
 
 class Prediction(Protocol):
@@ -37,6 +39,10 @@ class Prediction(Protocol):
         """The training loss of each token."""
         ...
 
+    def draw(self, count: int, shift: float, generator: torch.Generator) -> Float[Tensor, " N"]:
+        """Sigmas of training, moved towards noise by `shift` (see flow/schedule.py)."""
+        ...
+
 
 @dataclass(frozen=True)
 class VelocityPrediction:
@@ -58,6 +64,9 @@ class VelocityPrediction:
         sigma: Float[Tensor, " N"],
     ) -> Float[Tensor, " N"]:
         return reduce((output - path.velocity(clean, noise)).square(), "n p -> n", "mean")
+
+    def draw(self, count: int, shift: float, generator: torch.Generator) -> Float[Tensor, " N"]:
+        return logit_normal(count, shift, generator)
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,9 @@ class CleanPrediction:
     ) -> Float[Tensor, " N"]:
         divisor = rearrange(sigma.clamp(min=self.floor), "n -> n 1")
         return reduce(((output - clean) / divisor).square(), "n p -> n", "mean")
+
+    def draw(self, count: int, shift: float, generator: torch.Generator) -> Float[Tensor, " N"]:
+        return logit_normal(count, shift, generator)
 
 
 def named_prediction(name: str) -> Prediction:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-BASE_TOKENS = 64
+BASE_TOKENS = 10
 """Tokens of a clip at which no shift is applied."""
 
 
@@ -38,7 +38,7 @@ def steps(count: int, shift: float = 1.0) -> Float[Tensor, " K"]:
 
 def logit_normal(
     count: int, shift: float, generator: torch.Generator, mean: float = 0.0, std: float = 1.0
-) -> Float[Tensor, " S"]:
+) -> Float[Tensor, " N"]:
     """Sigmas of training: sigmoid of a normal (section 3.1 of the report), then shifted.
 
     One in ten is uniform instead, so that the ends, which a logit-normal never visits, are learnt.

@@ -6,6 +6,7 @@ either, which is how given frames stay as they are. A solver has never heard of 
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -27,7 +28,7 @@ def euler(
     watch: Watch | None = None,
 ) -> Float[Tensor, "N P"]:
     """First order: follow the velocity at each point. One denoising a step."""
-    for step, (now, after) in enumerate(zip(sigmas, sigmas[1:], strict=False), 1):
+    for step, (now, after) in enumerate(pairwise(sigmas), 1):
         x_hat = denoise(x, now)
         x = x + (after - now)[:, None] * velocity_from_clean(x, x_hat, now)
         if watch:
@@ -45,7 +46,7 @@ def heun(
 
     Two denoisings a step; one where a step ends at sigma 0, where there is no velocity.
     """
-    for step, (now, after) in enumerate(zip(sigmas, sigmas[1:], strict=False), 1):
+    for step, (now, after) in enumerate(pairwise(sigmas), 1):
         x_hat = denoise(x, now)
         first = velocity_from_clean(x, x_hat, now)
         move = (after - now)[:, None]
@@ -72,7 +73,7 @@ def multistep(
     ends clean are first order.
     """
     before: tuple[Tensor, Tensor] | None = None  # the last x_hat, and lambda where it was made
-    for step, (now, after) in enumerate(zip(sigmas, sigmas[1:], strict=False), 1):
+    for step, (now, after) in enumerate(pairwise(sigmas), 1):
         x_hat = denoise(x, now)
         here, there = _log_ratio(now), _log_ratio(after)
         guess = x_hat

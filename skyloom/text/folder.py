@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from skyloom.config import from_dict, to_dict
-from skyloom.storage import load_component, save_component
+from skyloom.storage import CONFIG, fill, load_component, save_component
 from skyloom.text.bundled import BundledTextConfig, BundledTextEncoder
 from skyloom.text.tokenizer import Tokenizer
 
@@ -25,9 +25,8 @@ def load_text_encoder(folder: Path) -> BundledTextEncoder:
         UserError: the component is missing, broken or of another shape.
     """
     values, state = load_component(folder, NAME)
-    config = from_dict(BundledTextConfig, values)
+    config = from_dict(BundledTextConfig, values, str(folder / NAME / CONFIG))
     tokenizer = Tokenizer.load(folder / NAME / TOKENIZER, config.max_tokens)
     encoder = BundledTextEncoder(config, tokenizer)
-    encoder.to(next(iter(state.values())).dtype)
-    encoder.load_state_dict(state)
+    fill(encoder, state, folder / NAME)
     return encoder.requires_grad_(False).eval()

@@ -15,10 +15,14 @@ from skyloom.autoencoder.folder import load_autoencoder, save_autoencoder
 from skyloom.autoencoder.model import Autoencoder
 from skyloom.config import load_toml, to_dict
 from skyloom.data.crops import DEFAULT_SHAPES, Crops, CropShape
-from skyloom.train.device import pick_device, pick_dtype
+from skyloom.data.footage import real_sources
+from skyloom.device import pick_device, pick_dtype
 from skyloom.train.loop import LoopConfig, run
 from skyloom.train.optim import OptimConfig
 from skyloom.train.prefetch import Prefetch
+
+FIT_BATCHES = 40
+FAR_STEP = 10**9
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class AutoencoderRecipe:
     freeze_encoder: bool = False
     seed: int = 0
     device: str = "auto"
-    noise: float = 0.05
-    latent_penalty: float = 1e-3
+    noise: float = 0.03
+    latent_penalty: float = 1e-4
     squared: float = 2.0
     model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     shapes: tuple[CropShape, ...] = DEFAULT_SHAPES
@@ -66,14 +70,28 @@ class AutoencoderTask:
         self.recipe = recipe
         self.device = pick_device(recipe.device)
         self.dtype = pick_dtype(self.device)
-        torch.manual_seed(recipe.seed)
-        model = load_autoencoder(Path(recipe.start)) if recipe.start else Autoencoder(recipe.model)
-        self.model = model.to(self.device, self.dtype).to(memory_format=torch.channels_last_3d)
-        self.model.encoder.requires_grad_(not recipe.freeze_encoder)
-        self.modules: dict[str, nn.Module] = {"autoencoder": self.model}
         world = Path(recipe.world) if recipe.world else None
         self.crops = Crops(world, recipe.real_share, recipe.shapes, recipe.seed)
         self.draw = Prefetch(lambda step: to_pixels(self.crops.batch(step)))
+        torch.manual_seed(recipe.seed)
+        if recipe.start:
+            model = load_autoencoder(Path(recipe.start)).requires_grad_(True)
+        else:
+            model = Autoencoder(recipe.model)
+            self._fit_linear(model)
+        model.linear.requires_grad_(False)  # steps that suit convolutions would tear it apart
+        model.encoder.requires_grad_(not recipe.freeze_encoder)
+        self.model = model.to(self.device, self.dtype)
+        self.model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.modules: dict[str, nn.Module] = {"autoencoder": self.model}
+
+    def _fit_linear(self, model: Autoencoder) -> None:
+        """Start from the principal components of the crops of steps that training never reaches."""
+        blocks = []
+        for step in range(FIT_BATCHES):
+            pixels = model.led_in(to_pixels(self.crops.batch(FAR_STEP + step)))
+            blocks.append(model.linear.blocks(pixels).flatten(0, 3))
+        model.linear.fit(torch.cat(blocks))
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """L1 + squared error + a light penalty on the latents' scale."""
@@ -93,10 +111,12 @@ class AutoencoderTask:
         }
 
     def evaluate(self) -> dict[str, float]:
-        """PSNR on fixed held-out crops: real ones and, where there are any, of the world."""
+        """PSNR on fixed held-out crops, real ones and of the world, where there are any."""
         recipe, figures = self.recipe, {}
         shapes = (CropShape(17, (128, 128), 4),)
-        sources = {"real": Crops(None, 1.0, shapes, 1, split="heldout")}
+        sources = {}
+        if real_sources("heldout"):
+            sources["real"] = Crops(None, 1.0, shapes, 1, split="heldout")
         if recipe.held_out:
             sources["world"] = Crops(Path(recipe.held_out), 0.0, shapes, 1)
         for name, crops in sources.items():
@@ -111,17 +131,21 @@ class AutoencoderTask:
         return figures
 
     def _measure_latents(self) -> None:
-        """Set the mean and deviation of each latent channel from training crops."""
+        """Set the latents' statistics from training crops: a mean for each channel, one deviation.
+
+        One for all, because channels differ in deviation on purpose, see `LinearCodec.fit`.
+        """
         raws = []
-        for step in range(12):
-            pixels = to_pixels(self.crops.batch(1_000_000 + step)).to(self.device, self.dtype)
+        for step in range(24):
+            pixels = to_pixels(self.crops.batch(FAR_STEP + step)).to(self.device, self.dtype)
             raws.append(
                 rearrange(self.model.encode_raw(pixels).float(), "b c t h w -> (b t h w) c")
             )
         every = torch.cat(raws)
         if not self.recipe.freeze_encoder:
             self.model.latent_mean.copy_(every.mean(dim=0))
-            self.model.latent_std.copy_(every.std(dim=0))
+            centred = every - every.mean(dim=0)
+            self.model.latent_std.fill_(centred.square().mean().sqrt())
 
     def export(self, folder: Path) -> None:
         """Write the autoencoder as a component of model folder `folder`."""

@@ -6,8 +6,11 @@ of (seed, k), so the loop resumes with one integer and two files, bit for bit.
 
 import json
 import math
+import signal
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -71,64 +74,135 @@ def run(
     a checkpoint and goes on to the caller.
 
     Raises:
-        UserError: the gradients were not finite `loop.skip_limit` times in a row, or the
-            checkpoint in `folder` belongs to another recipe.
+        UserError: the folder cannot be written, the gradients were not finite `loop.skip_limit`
+            times in a row, or the checkpoint in `folder` belongs to another network.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    optimizer = Optimizer(task.modules, optim)
-    step, spent = _restore(folder / "checkpoints", optimizer, recipe)
-    started = saved = evaluated = logged = time.monotonic()
-    skipped, sums, since = 0, dict[str, float](), 0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Cannot make the folder '{folder}': {error.strerror}.") from error
+    return _Run(task, optim, loop, folder, recipe).train(minutes, name)
 
-    def elapsed() -> float:
-        return spent + time.monotonic() - started
 
-    def save() -> None:
-        meta = {"step": step, "seconds": elapsed(), "recipe": recipe}
-        checkpoint.save(folder / "checkpoints", optimizer.tensors(), meta)
+class _Run:
+    """A run under way: its weights, where it stands, and the figures since the last log line."""
 
-    with track(optim.steps, name, unit="steps", start=step) as bar:
+    def __init__(
+        self, task: Task, optim: OptimConfig, loop: LoopConfig, folder: Path, recipe: Mapping
+    ) -> None:
+        self.task, self.config, self.folder, self.recipe = task, loop, folder, recipe
+        self.optimizer = Optimizer(task.modules, optim)
+        self.step, self.spent = _restore(folder / "checkpoints", self.optimizer)
+        self.skipped = 0
+        self.since_log: list[dict[str, float]] = []
+        self.started = self.logged = time.monotonic()
+
+    def train(self, minutes: float | None, name: str) -> int:
+        """Go on to the last step, or for `minutes`; see `run`."""
+        steps = self.optimizer.config.steps
+        saving, judging = _Timer(self.config.save_minutes), _Timer(self.config.evaluate_minutes)
+        end = math.inf if minutes is None else self.started + 60 * minutes
+        with track(steps, name, unit="steps", start=self.step) as bar:
+            try:
+                while self.step < steps and time.monotonic() <= end:
+                    self._one_step()
+                    bar.advance(1)
+                    if self.step % self.config.log_every == 0:
+                        bar.say(f"loss {self._log()['loss']:.4f}")
+                    if saving.due():
+                        self._save()
+                        saving.restart()
+                    if judging.due():
+                        self._evaluate()
+                        judging.restart()
+            except KeyboardInterrupt:
+                self._save()
+                raise
+        self._save()
+        self._evaluate()
+        return self.step
+
+    def _one_step(self) -> None:
+        loss, figures = self.task.loss(self.step)
+        loss.backward()
+        with _interrupts_held_back():
+            norm = self.optimizer.step(self.step)
+            self.step += 1
+        self.since_log.append({"loss": loss.item(), "norm": norm, **figures})
+        self.skipped = 0 if math.isfinite(norm) else self.skipped + 1
+        if self.skipped >= self.config.skip_limit:
+            raise UserError(
+                f"Training stopped at step {self.step}: the gradient was not finite "
+                f"{self.skipped} times in a row; a lower optim.lr than "
+                f"{self.optimizer.config.lr} may work."
+            )
+
+    def _log(self) -> dict[str, float]:
+        """A line of metrics.jsonl: the means since the line before it."""
+        rows, now = self.since_log, time.monotonic()
+        means = {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
+        rate = learning_rate(self.optimizer.config, self.step)
+        speed = len(rows) / (now - self.logged)
+        line = {**self._clock(), "lr": rate, "steps_per_second": speed, **means}
+        _append(self.folder / "metrics.jsonl", line)
+        self.since_log, self.logged = [], now
+        return means
+
+    def _save(self) -> None:
+        meta = {"step": self.step, "seconds": self._seconds(), "recipe": self.recipe}
+        checkpoint.save(self.folder / "checkpoints", self.optimizer.tensors(), meta)
+
+    @torch.no_grad()
+    def _evaluate(self) -> None:
+        """Judge and export the averaged weights, then put the training weights back."""
+        self.optimizer.use_averages()
         try:
-            while step < optim.steps and not _over(started, minutes):
-                loss, figures = task.loss(step)
-                loss.backward()
-                norm = optimizer.step(step)
-                skipped = 0 if math.isfinite(norm) else skipped + 1
-                if skipped >= loop.skip_limit:
-                    raise UserError(
-                        f"Training stopped at step {step}: the gradient was not finite "
-                        f"{skipped} times in a row; a lower optim.lr than {optim.lr} may work."
-                    )
-                for key, value in {"loss": loss.item(), "norm": norm, **figures}.items():
-                    sums[key] = sums.get(key, 0.0) + value
-                step, since = step + 1, since + 1
-                bar.advance(1)
-                if step % loop.log_every == 0:
-                    means = {key: value / since for key, value in sums.items()}
-                    now = time.monotonic()
-                    rate = since / (now - logged)
-                    _log(folder, step, elapsed(), learning_rate(optim, step), rate, means)
-                    bar.say(f"loss {means['loss']:.4f}")
-                    sums, since, logged = {}, 0, now
-                if time.monotonic() - saved > 60 * loop.save_minutes:
-                    save()
-                    saved = time.monotonic()
-                if time.monotonic() - evaluated > 60 * loop.evaluate_minutes:
-                    _evaluate(task, optimizer, folder, step, elapsed())
-                    evaluated = time.monotonic()
-        except KeyboardInterrupt:
-            save()
-            raise
-    save()
-    _evaluate(task, optimizer, folder, step, elapsed())
-    return step
+            figures = self.task.evaluate()
+            self.task.export(self.folder / "model")
+        finally:
+            self.optimizer.use_masters()
+        _append(self.folder / "evaluations.jsonl", {**self._clock(), **figures})
+
+    def _seconds(self) -> float:
+        """Seconds of training, those before an interruption too."""
+        return self.spent + time.monotonic() - self.started
+
+    def _clock(self) -> dict[str, float]:
+        return {"step": self.step, "seconds": round(self._seconds(), 1)}
 
 
-def _over(started: float, minutes: float | None) -> bool:
-    return minutes is not None and time.monotonic() - started > 60 * minutes
+class _Timer:
+    """Says when so many minutes have passed."""
+
+    def __init__(self, minutes: float) -> None:
+        self.seconds = 60 * minutes
+        self.restart()
+
+    def restart(self) -> None:
+        self.since = time.monotonic()
+
+    def due(self) -> bool:
+        return time.monotonic() - self.since > self.seconds
 
 
-def _restore(folder: Path, optimizer: Optimizer, recipe: Mapping) -> tuple[int, float]:
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C waits until the block is done: a step that was taken by half could not be resumed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals never arrive here
+        return
+    caught = []
+    former = signal.signal(signal.SIGINT, lambda *arrived: caught.append(arrived))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+    if caught:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _restore(folder: Path, optimizer: Optimizer) -> tuple[int, float]:
+    """Step and seconds of the newest checkpoint, loaded into `optimizer`; zeros without one."""
     found = checkpoint.load_newest(folder)
     if found is None:
         return 0, 0.0
@@ -142,23 +216,6 @@ def _restore(folder: Path, optimizer: Optimizer, recipe: Mapping) -> tuple[int, 
     return found.meta["step"], found.meta["seconds"]
 
 
-@torch.no_grad()
-def _evaluate(task: Task, optimizer: Optimizer, folder: Path, step: int, seconds: float) -> None:
-    """Judge and export the averaged weights, then put the training weights back."""
-    optimizer.use_averages()
-    figures = task.evaluate()
-    task.export(folder / "model")
-    optimizer.use_masters()
-    _append(folder / "evaluations.jsonl", {"step": step, "seconds": round(seconds, 1), **figures})
-
-
-def _log(
-    folder: Path, step: int, seconds: float, lr: float, rate: float, means: dict[str, float]
-) -> None:
-    row = {"step": step, "seconds": round(seconds, 1), "lr": lr, "steps_per_second": rate, **means}
-    _append(folder / "metrics.jsonl", row)
-
-
-def _append(file: Path, row: dict) -> None:
+def _append(file: Path, row: Mapping[str, float]) -> None:
     with open(file, "a", encoding="utf-8") as handle:
         handle.write(json.dumps(row) + "\n")

@@ -31,26 +31,29 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move every matrix that has a gradient."""
         for group in self.param_groups:
-            same: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            same: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
             for matrix in group["params"]:
                 if matrix.grad is not None:
-                    same[matrix.shape].append(matrix)
-            for shape, matrices in same.items():
-                directions = orthogonalised(torch.stack([self._momentum(m) for m in matrices]))
+                    same[matrix.shape].append((matrix, self._ahead(matrix, matrix.grad)))
+            for shape, moved in same.items():
+                matrices = [matrix for matrix, _ in moved]
+                directions = orthogonalised(torch.stack([ahead for _, ahead in moved]))
                 scale = 0.2 * max(shape) ** 0.5
                 torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(matrices, list(directions), alpha=-group["lr"] * scale)
 
-    def _momentum(self, matrix: Tensor) -> Tensor:
+    def _ahead(self, matrix: Tensor, gradient: Tensor) -> Tensor:
         """Nesterov's look ahead along the running mean of gradients."""
         state = self.state[matrix]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(matrix)
-        state["momentum"].lerp_(matrix.grad, 1 - MOMENTUM)
-        return matrix.grad.lerp(state["momentum"], MOMENTUM)
+        state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+        return gradient.lerp(state["momentum"], MOMENTUM)
 
 
-def orthogonalised(stack: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
+def orthogonalised(
+    stack: Float[Tensor, "matrices rows columns"],
+) -> Float[Tensor, "matrices rows columns"]:
     """U V^T of each matrix U S V^T, roughly: singular values land between 0.7 and 1.2."""
     x = stack.bfloat16()
     tall = x.shape[1] > x.shape[2]

@@ -62,6 +62,13 @@ class Optimizer:
             for name, weight in owner.named_parameters()
             if weight.requires_grad
         }
+        # What never moves belongs to the run all the same: statistics, frozen parts.
+        self.frozen = {
+            name: tensor
+            for module, owner in modules.items()
+            for key, tensor in owner.state_dict().items()
+            if (name := f"{module}.{key}") not in self.weights
+        }
         # Muon wants matrices: a convolution's master is (outputs, everything else).
         self.masters = {
             name: weight.detach().float().flatten(min(1, max(0, weight.ndim - 1))).clone()
@@ -126,6 +133,7 @@ class Optimizer:
         """Everything that a resumed run needs, by name."""
         named = {f"master/{name}": tensor for name, tensor in self.masters.items()}
         named |= {f"average/{name}": tensor for name, tensor in self.averages.items()}
+        named |= {f"frozen/{name}": tensor for name, tensor in self.frozen.items()}
         for algorithm in self.algorithms:
             for name, master in self.masters.items():
                 for key, value in algorithm.state.get(master, {}).items():
@@ -142,6 +150,8 @@ class Optimizer:
         for name in self.masters:
             self.masters[name].copy_(tensors[f"master/{name}"])
             self.averages[name].copy_(tensors[f"average/{name}"])
+        for name, tensor in self.frozen.items():
+            tensor.copy_(tensors[f"frozen/{name}"])
         for algorithm in self.algorithms:
             kind = type(algorithm).__name__
             owned = {id(p) for group in algorithm.param_groups for p in group["params"]}

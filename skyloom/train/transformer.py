@@ -4,28 +4,29 @@ Reads as the equation does: draw clips, draw sigmas, mix with noise, predict, co
 nothing was given.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skyloom.autoencoder.folder import load_autoencoder
 from skyloom.condition import PatternConfig, random_ceiling
 from skyloom.config import load_toml, to_dict
-from skyloom.data.latents import LatentDataset
+from skyloom.data.latents import LatentDataset, LatentRow
 from skyloom.data.packing import BatchPlan
+from skyloom.device import pick_device, pick_dtype
 from skyloom.errors import UserError
+from skyloom.files import whole_folder
 from skyloom.flow import path
 from skyloom.flow.noise import latent_noise
 from skyloom.flow.prediction import named_prediction
-from skyloom.flow.schedule import logit_normal, shift_of
+from skyloom.flow.schedule import shift_of
 from skyloom.modelfolder import load_transformer, save_transformer
 from skyloom.text.bundled import BundledTextConfig, BundledTextEncoder
 from skyloom.text.tokenizer import Tokenizer
-from skyloom.train.device import pick_device, pick_dtype
 from skyloom.train.loop import LoopConfig, run
 from skyloom.train.optim import OptimConfig
 from skyloom.train.prefetch import Prefetch
@@ -43,7 +44,7 @@ class TransformerRecipe:
         out: folder of the run; its model appears in out/model.
         data: folder of a prepared dataset.
         autoencoder: model folder whose autoencoder made the latents; copied into the model.
-        start: model folder to start from, "" for scratch.
+        start: model folder to start from, which decides `model` and `text`; "" for scratch.
         views: what each clip is shown as: latent frames of a start of it, 0 for all of it. One
             entry is one showing an epoch; 1 is the first frame as an image.
         tokens: most tokens of a batch.
@@ -87,41 +88,40 @@ class LatentBatches:
 
     def __init__(self, recipe: TransformerRecipe, dataset: LatentDataset, split: slice) -> None:
         self.recipe, self.dataset = recipe, dataset
+        self.prediction = named_prediction(recipe.model.prediction)
         rows = range(len(dataset))[split]
         self.views = [
             (row, _frames_shown(view, dataset.rows[row].shape[1]))
             for row in rows
             for view in recipe.views
         ]
-        area = recipe.model.patch[1] * recipe.model.patch[2]
-        tokens = [
-            frames * math.prod(dataset.rows[row].shape[2:]) // area for row, frames in self.views
-        ]
+        tokens = [frames * self._per_frame(dataset.rows[row]) for row, frames in self.views]
         self.plan = BatchPlan(tokens, recipe.tokens, recipe.seed)
 
     def batch(self, step: int) -> Batch:
         """The batch of step `step`, on the CPU."""
-        recipe = self.recipe
+        recipe, patch = self.recipe, self.recipe.model.patch
         rng = np.random.default_rng((recipe.seed, 1, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         latents, rates, prompts, noises, sigmas, ceilings, truths = [], [], [], [], [], [], []
         for view in self.plan.batch(step):
             row, frames = self.views[view]
             sample = self.dataset[row]
-            clip = sample.latents[:, :frames].float()
-            latents.append(clip)
+            channels, _, height, width = sample.latents.shape
+            height, width = height - height % patch[1], width - width % patch[2]
+            latents.append(sample.latents[:, :frames, :height, :width].float())
             rates.append(sample.fps)
-            noises.append(latent_noise(int(rng.integers(2**62)), tuple(clip.shape)))
+            shape = (channels, frames, height, width)
+            noises.append(latent_noise(int(rng.integers(2**62)), shape))
             prompts.append(self._prompt(sample.captions, rng))
             truths.append(sample.truth)
-            per_frame = clip.shape[2] * clip.shape[3] // math.prod(recipe.model.patch[1:])
-            shift = shift_of(frames * per_frame)
+            per_frame = self._per_frame(self.dataset.rows[row])
             ceiling = random_ceiling(frames, recipe.pattern, rng).repeat_interleave(per_frame)
-            sigmas.append(logit_normal(1, shift, generator).expand(len(ceiling)))
+            drawn = self.prediction.draw(1, shift_of(frames * per_frame), generator)
+            sigmas.append(drawn.expand(len(ceiling)))
             ceilings.append(ceiling)
         ceiling = torch.cat(ceilings)
         sigma = torch.minimum(torch.cat(sigmas), ceiling)
-        patch = recipe.model.patch
         return Batch(
             clean=pack(latents, rates, patch),
             noise=pack(noises, rates, patch).tokens,
@@ -134,11 +134,56 @@ class LatentBatches:
     def _prompt(self, captions: Sequence[str], rng: np.random.Generator) -> str:
         if rng.random() < self.recipe.drop_prompt:
             return ""
-        return captions[rng.integers(len(captions))]
+        return captions[int(rng.integers(len(captions)))]
+
+    def _per_frame(self, row: LatentRow) -> int:
+        """Tokens of a latent frame; a row or a column that fills no whole patch is left out."""
+        _, down, across = self.recipe.model.patch
+        tokens = (row.shape[2] // down) * (row.shape[3] // across)
+        if not tokens:
+            raise UserError(
+                f"Clip {row.key} of '{self.recipe.data}' is {row.shape[3]}x{row.shape[2]} latents: "
+                f"it must be at least {across}x{down}, prepare larger clips."
+            )
+        return tokens
 
 
 def _frames_shown(view: int, frames: int) -> int:
     return frames if view == 0 else min(view, frames)
+
+
+def _dataset(recipe: TransformerRecipe) -> LatentDataset:
+    """The latents to learn from.
+
+    Raises:
+        UserError: there are too few clips, or another autoencoder made them.
+    """
+    dataset = LatentDataset(Path(recipe.data))
+    if not 0 < recipe.held_out < len(dataset):
+        raise UserError(
+            f"'{recipe.data}' has {len(dataset)} clips and held_out is {recipe.held_out}: "
+            "hold out at least one, and fewer than there are."
+        )
+    if dataset.meta["autoencoder"] != load_autoencoder(Path(recipe.autoencoder)).fingerprint:
+        raise UserError(
+            f"The latents in '{recipe.data}' are of another autoencoder than that in "
+            f"'{recipe.autoencoder}': name the one that prepared them, or prepare them again."
+        )
+    return dataset
+
+
+def _check_widths(recipe: TransformerRecipe, dataset: LatentDataset) -> None:
+    """See that the transformer fits what it is fed.
+
+    Raises:
+        UserError: it does not; the message names the setting that would.
+    """
+    for setting, value, wanted in (
+        ("model.channels", recipe.model.channels, dataset.meta["channels"]),
+        ("model.text_width", recipe.model.text_width, recipe.text.width),
+    ):
+        if value != wanted:
+            raise UserError(f"{setting} is {value} and must be {wanted} here: set it to that.")
 
 
 class TransformerTask:
@@ -148,25 +193,22 @@ class TransformerTask:
         self.recipe = recipe
         self.device = pick_device(recipe.device)
         self.dtype = pick_dtype(self.device)
-        dataset = LatentDataset(Path(recipe.data))
-        if len(dataset) <= recipe.held_out:
-            raise UserError(
-                f"'{recipe.data}' has {len(dataset)} clips and held_out is {recipe.held_out}: "
-                "prepare more clips or hold fewer out."
-            )
-        cut = len(dataset) - recipe.held_out
-        self.train = LatentBatches(recipe, dataset, slice(0, cut))
-        self.held_out = LatentBatches(recipe, dataset, slice(cut, None))
+        dataset = _dataset(recipe)
         torch.manual_seed(recipe.seed)
         if recipe.start:
             transformer, text = load_transformer(Path(recipe.start))
+            self.recipe = recipe = replace(recipe, model=transformer.config, text=text.config)
         else:
+            _check_widths(recipe, dataset)
             captions = [caption for row in dataset.rows for caption in row.captions]
             tokenizer = Tokenizer.train(captions, recipe.text.vocabulary)
             transformer = Transformer(recipe.model)
             text = BundledTextEncoder(recipe.text, tokenizer)
         self.transformer = transformer.to(self.device, self.dtype).requires_grad_(True).train()
         self.text = text.to(self.device, self.dtype).requires_grad_(True).train()
+        cut = len(dataset) - recipe.held_out
+        self.train = LatentBatches(recipe, dataset, slice(0, cut))
+        self.held_out = LatentBatches(recipe, dataset, slice(cut, None))
         self.truth = TruthHead(recipe.model.width).to(self.device, self.dtype)
         self.modules: dict[str, nn.Module] = {"transformer": self.transformer, "text": self.text}
         if recipe.truth_weight:
@@ -201,7 +243,8 @@ class TransformerTask:
 
     def export(self, folder: Path) -> None:
         """Write a whole model folder: these two and the autoencoder that made the latents."""
-        save_transformer(folder, self.transformer, self.text, Path(self.recipe.autoencoder))
+        with whole_folder(folder) as temporary:
+            save_transformer(temporary, self.transformer, self.text, Path(self.recipe.autoencoder))
 
 
 def main(recipe_path: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> int:

@@ -80,9 +80,8 @@ def _clip_labels(
             value = torch.tensor(
                 [1 + KINDS.index(subject["kind"]), 1 + COLORS.index(subject["color"])]
             )
-            labels[
-                time, _span(y, height, rows), _span(x, width, columns)
-            ] = value  # the smallest box is painted last
+            # From the largest box to the smallest, which is painted last.
+            labels[time, _span(y, height, rows), _span(x, width, columns)] = value
     return labels.view(-1, 2)
 
 

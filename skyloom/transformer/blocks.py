@@ -23,13 +23,13 @@ class Layout:
 
     Attributes:
         text_lengths, video_lengths: tokens of each clip.
-        cos, sin: rotary factors of the joint sequence; text stands at the origin.
+        cos, sin: rotary factors of the joint sequence, N its tokens; text stands at the origin.
     """
 
     text_lengths: tuple[int, ...]
     video_lengths: tuple[int, ...]
-    cos: Float[Tensor, "N D"]
-    sin: Float[Tensor, "N D"]
+    cos: Float[Tensor, "N pairs"]
+    sin: Float[Tensor, "N pairs"]
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -66,10 +66,10 @@ class Modulated(nn.Module):
 
     def queries_keys_values(
         self, x: Float[Tensor, "N D"], modulation: tuple[Tensor, ...]
-    ) -> Float[Tensor, "N 3 K W"]:
+    ) -> Float[Tensor, "N 3 heads head"]:
         """Modulated norm, projection, and RMS norm of queries and keys (arXiv 2302.05442)."""
         h = _modulate(x, modulation[0], modulation[1])
-        q, k, v = rearrange(self.qkv(h), "n (a k w) -> a n k w", a=3, k=self.heads)
+        q, k, v = rearrange(self.qkv(h), "n (a h d) -> a n h d", a=3, h=self.heads)
         return torch.stack([rms_norm(q) * self.q_scale, rms_norm(k) * self.k_scale, v], dim=1)
 
     def finish(
@@ -84,7 +84,7 @@ class Modulated(nn.Module):
         return x + modulation[5] * self.fall(F.gelu(self.rise(h), approximate="tanh"))
 
     def modulation(
-        self, shared: Float[Tensor, "S K D"], rows: Int[Tensor, " N"]
+        self, shared: Float[Tensor, "rows 6 D"], rows: Int[Tensor, " N"]
     ) -> tuple[Tensor, ...]:
         """(scale, shift, gate) twice for each token: the shared values plus this block's table."""
         return tuple((shared + self.table).index_select(0, rows).unbind(dim=1))
@@ -102,7 +102,7 @@ class Block(nn.Module):
         self,
         video: Float[Tensor, "N D"],
         text: Float[Tensor, "L D"],
-        video_shared: Float[Tensor, "S 6 D"],
+        video_shared: Float[Tensor, "rows 6 D"],
         video_rows: Int[Tensor, " N"],
         text_shared: Float[Tensor, "B 6 D"],
         text_rows: Int[Tensor, " L"],
@@ -120,14 +120,14 @@ class Block(nn.Module):
             self.video.queries_keys_values(video, for_video),
         ).unbind(dim=1)
         q, k = rotate(q, layout.cos, layout.sin), rotate(k, layout.cos, layout.sin)
-        attended = rearrange(attention(q, k, v, layout.lengths), "n k w -> n (k w)")
+        attended = rearrange(attention(q, k, v, layout.lengths), "n h d -> n (h d)")
         attended_text, attended_video = layout.parted(attended)
         text = self.text.finish(text, attended_text, for_text)
         video = self.video.finish(video, attended_video, for_video)
         return video, text
 
 
-def rms_norm(x: Float[Tensor, "*N W"]) -> Float[Tensor, "*N W"]:
+def rms_norm(x: Float[Tensor, "N heads head"]) -> Float[Tensor, "N heads head"]:
     """x over its root mean square along the last axis, in x's precision."""
     return x * torch.rsqrt(x.float().square().mean(dim=-1, keepdim=True) + 1e-6).to(x.dtype)
 

@@ -101,12 +101,12 @@ class Transformer(nn.Module):
         x = torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
         return Output(self.leave(x).float(), middle)
 
-    def _conditioning(self, sigma: Tensor, per_clip: Tensor) -> Float[Tensor, "S D"]:
+    def _conditioning(self, sigma: Tensor, per_clip: Tensor) -> Float[Tensor, "rows D"]:
         """What the modulation is made from: the noise level, the clip's shape, the whole prompt."""
         features = torch.cat([fourier_sigma(sigma, SIGMA_FEATURES).to(per_clip.dtype), per_clip], 1)
         return self.condition(features)
 
-    def _clip_features(self, packed: Packed, text: TextFeatures) -> Float[Tensor, "B K"]:
+    def _clip_features(self, packed: Packed, text: TextFeatures) -> Float[Tensor, "B features"]:
         """Log of the grid and of the frame rate, and the mean of the prompt's features."""
         shapes = torch.tensor(
             [[*grid, fps] for grid, fps in zip(packed.grids, packed.fps, strict=True)],
@@ -127,7 +127,7 @@ class Transformer(nn.Module):
 
 def _noise_levels(
     sigma: Float[Tensor, " N"], clips: Int[Tensor, " N"]
-) -> tuple[Float[Tensor, "S 2"], Int[Tensor, " N"]]:
+) -> tuple[Float[Tensor, "rows 2"], Int[Tensor, " N"]]:
     """The distinct (sigma, clip) pairs, and which of them each token has.
 
     Whole frames share a noise level, so that modulation is computed for a few rows and not for
@@ -137,5 +137,6 @@ def _noise_levels(
     return torch.unique_consecutive(pairs, dim=0, return_inverse=True)
 
 
-def _six(x: Float[Tensor, "S K"]) -> Float[Tensor, "S 6 D"]:
+def _six(x: Float[Tensor, "rows _"]) -> Float[Tensor, "rows 6 D"]:
+    """(scale, shift, gate) of the attention, then of the MLP."""
     return x.unflatten(1, (6, -1))

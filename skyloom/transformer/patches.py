@@ -52,9 +52,7 @@ class Packed:
 
     def moved_to(self, device: torch.device | str) -> "Packed":
         """The same clips on another device."""
-        return replace(
-            self, tokens=self.tokens.to(device), coordinates=self.coordinates.to(device)
-        )
+        return replace(self, tokens=self.tokens.to(device), coordinates=self.coordinates.to(device))
 
     def clip_of_token(self) -> Int[Tensor, " N"]:
         """The index of the clip that each token belongs to."""

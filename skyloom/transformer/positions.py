@@ -16,8 +16,8 @@ ROTARY_BASE = 100.0
 FOURIER_PERIODS = (2.0, 4.0, 8.0, 16.0, 32.0)
 
 
-def rotary_angles(coordinates: Float[Tensor, "N 3"], head_width: int) -> Float[Tensor, "N D"]:
-    """Angles of each pair of channels of a head, D = head_width / 2.
+def rotary_angles(coordinates: Float[Tensor, "N 3"], head_width: int) -> Float[Tensor, "N pairs"]:
+    """Angles of the head_width / 2 pairs of channels of a head.
 
     A quarter of the pairs turns with t, the rest half with y and half with x.
     """
@@ -32,25 +32,25 @@ def rotary_angles(coordinates: Float[Tensor, "N 3"], head_width: int) -> Float[T
 
 
 def rotate(
-    x: Float[Tensor, "N K W"], cos: Float[Tensor, "N D"], sin: Float[Tensor, "N D"]
-) -> Float[Tensor, "N K W"]:
-    """Turn each pair (x[i], x[i + D]) of every head (K heads of width W = 2 D) by its angle."""
+    x: Float[Tensor, "N heads head"], cos: Float[Tensor, "N pairs"], sin: Float[Tensor, "N pairs"]
+) -> Float[Tensor, "N heads head"]:
+    """Turn each pair (x[i], x[i + pairs]) of every head by its angle."""
     first, second = x.chunk(2, dim=-1)
     cos, sin = cos[:, None].to(x.dtype), sin[:, None].to(x.dtype)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
 
 
-def fourier_places(coordinates: Float[Tensor, "N 3"]) -> Float[Tensor, "N K"]:
-    """Sines and cosines of t, y and x at fixed periods; K = 30."""
+def fourier_places(coordinates: Float[Tensor, "N 3"]) -> Float[Tensor, "N features"]:
+    """Sines and cosines of t, y and x at fixed periods, 30 in all."""
     periods = torch.tensor(FOURIER_PERIODS, device=coordinates.device)
     angles = rearrange(2 * math.pi * coordinates[..., None] / periods, "n a k -> n (a k)")
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-def fourier_sigma(sigma: Float[Tensor, " S"], width: int = 128) -> Float[Tensor, "S K"]:
-    """Sines and cosines of sigma over frequencies from 1 to 1000, K = width."""
+def fourier_sigma(sigma: Float[Tensor, " N"], count: int = 128) -> Float[Tensor, "N features"]:
+    """Sines and cosines of sigma over frequencies from 1 to 1000, `count` in all."""
     frequencies = torch.exp(
-        torch.linspace(0, math.log(1000.0), width // 2, device=sigma.device, dtype=torch.float32)
+        torch.linspace(0, math.log(1000.0), count // 2, device=sigma.device, dtype=torch.float32)
     )
     angles = sigma[:, None].float() * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)

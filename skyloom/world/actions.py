@@ -6,7 +6,7 @@ both down as events. Free bodies were given their velocity when the scene was la
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from skyloom.world.assembly import BELOW_GROUND
 from skyloom.world.bodies import extent
@@ -21,6 +21,7 @@ _COAST = 0.7  # of the speed, a second, after an impact
 _STILL = 0.06  # metres a second
 
 
+@runtime_checkable
 class Controller(Protocol):
     """One action on its way."""
 
@@ -82,7 +83,7 @@ class Travel:
         self._speed = layout.length / (layout.seconds * share)
         self._start = self._actor.position.copy()
         self._event = event
-        self.done = False
+        self.done = self._coasting = False
         if event is not None:
             stage.begin(event)
 
@@ -97,6 +98,9 @@ class Travel:
         if actor.free:
             speed = math.hypot(actor.velocity[0], actor.velocity[1])
             arrived = stage.data.time > 0.2 and speed < _STILL
+            if not self._coasting and self.travelled >= self._length:
+                self._coasting = True
+                actor.coast(2 * _COAST)  # it has gone its way: it rolls out
         else:
             arrived = self.travelled >= self._length
             if arrived:
@@ -160,7 +164,7 @@ class Topple:
     """A subject runs into a stack of blocks; 'topples' is over when the top block is down."""
 
     def __init__(self, stage: "Stage"):
-        self._travel = Travel(stage, share=0.75 if stage.scene.place == "moon" else 0.5)
+        self._travel = Travel(stage, share=0.45)
         self._top = stage.model.body(f"block{BLOCKS - 1}").id
         self._height = float(stage.data.xpos[self._top, 2])
         stage.begin("topples")

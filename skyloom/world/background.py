@@ -171,7 +171,7 @@ class Background:
         sky[:, row[inside], column[inside]] += bright[inside]
 
     def _sea(self, layer: Layer, pose: Pose, seconds: float) -> None:
-        """Paint the sea over the rows that show it: it mirrors the sky, and its edge comes and goes."""
+        """Paint the sea over the rows that show it: it mirrors the sky; its edge comes and goes."""
         rows = np.flatnonzero((layer.y > SHORE - 1.0).any(axis=1))
         if not len(rows):
             return

@@ -64,6 +64,7 @@ class Layout:
         along: the direction (x, y) of the action.
         length: metres that the acting subject travels; its speed is length / seconds.
         seconds: how long the action takes.
+        lane: how far beside the middle a subject alone goes its way.
         board: where across the picture a sign or blackboard stands.
         wall: half width and height of a wall to pass behind.
         stack, crate, apple: where these stand, if they are there.
@@ -75,6 +76,7 @@ class Layout:
     along: tuple[float, float] = (1.0, 0.0)
     length: float = 0.0
     seconds: float = 3.6
+    lane: float = 0.0
     board: float = 0.0
     wall: tuple[float, float] | None = None
     stack: float | None = None
@@ -101,7 +103,7 @@ def half_length(subject: Subject) -> float:
 def plan(scene: Scene, duration: float) -> Layout:
     """Lay out a scene so that its action happens within `duration` seconds (at least 2)."""
     rng = np.random.default_rng((scene.seed, 101))
-    seconds = 0.92 * min(max(duration, 2.0), 4.0)
+    seconds = 0.92 * min(max(duration, 2.0), 4.0) * float(rng.uniform(0.85, 1.0))
     action = scene.action
     along = VECTORS[action.direction or ("left", "right")[int(rng.integers(2))]]
     layout = Layout(
@@ -109,6 +111,7 @@ def plan(scene: Scene, duration: float) -> Layout:
         feels=tuple(Feel() for _ in scene.subjects),
         along=along,
         seconds=seconds,
+        lane=float(rng.uniform(-0.35, 0.35)),
         board=float(rng.choice((-1.0, 1.0))),
     )
     places = {i: _resting(s, rng, scene.word is not None) for i, s in enumerate(scene.subjects)}
@@ -120,7 +123,7 @@ def plan(scene: Scene, duration: float) -> Layout:
         busy |= {scene.relation.subject, scene.relation.object}
     for i in range(len(scene.subjects)):
         if i not in busy:
-            places[i] = _aside(places, busy, places[i], layout)
+            places[i] = _aside(places, busy, places[i], layout, scene.word is not None)
             busy = busy | {i}
     return replace(layout, placements=tuple(places[i] for i in range(len(scene.subjects))))
 
@@ -135,7 +138,8 @@ def _resting(subject: Subject, rng: np.random.Generator, lettered: bool) -> Plac
         "rabbit": flip + 0.5 * turn,
         "ring": 0.5 * turn,
     }.get(subject.kind, math.pi * turn)
-    return Placement(x=0.15 * float(rng.uniform(-1, 1)), y=0.0, heading=heading)
+    x, y = (float(v) for v in rng.uniform(-0.25, 0.25, 2))
+    return Placement(x, y, heading=heading)
 
 
 def _moving(
@@ -171,7 +175,7 @@ def _alone(scene: Scene, layout: Layout, places: dict[int, Placement]) -> Layout
     action, subject = scene.action, scene.subjects[scene.action.subject]
     i, size = action.subject, extent(subject)
     if action.name == "spins":
-        places[i] = replace(places[i], x=0.0, spin=SPIN * layout.along[0])
+        places[i] = replace(places[i], spin=SPIN * layout.along[0])
         return _felt(layout, i, Feel(friction=0.004))
     if action.name in ("falls", "bounces"):
         tilt = 0.25 if action.name == "falls" and subject.kind in ("cube", "cylinder") else 0.0
@@ -182,13 +186,14 @@ def _alone(scene: Scene, layout: Layout, places: dict[int, Placement]) -> Layout
         drag = 0.0 if subject.kind == "ball" else 0.25  # or what lands on an edge rolls away
         return _felt(layout, i, Feel(0.5, drag, SPRINGY if bouncy else None))
     if action.name in STAYS and scene.word is not None:
-        places[i] = replace(places[i], x=-0.9 * layout.board)  # not before the board
+        places[i] = replace(places[i], x=-1.15 * layout.board)  # not before the board
     if action.direction is None:
         return layout
     along = layout.along
     sideways = along[1] == 0.0
     length = 2 * min(1.6, EDGE - size.length / 2) if sideways else 2.6
-    start = (-along[0] * length / 2, -along[1] * length / 2)
+    aside = (abs(along[1]) * layout.lane, abs(along[0]) * layout.lane)
+    start = (aside[0] - along[0] * length / 2, aside[1] - along[1] * length / 2)
     if scene.relation is not None:  # it leaves from where the relation puts it
         length = min(length, 1.25)
     place, feel = _moving(scene, i, start, along, length, layout.seconds)
@@ -329,13 +334,17 @@ def _round(size: Extent) -> float:
     return max(size.length, size.depth) / 2
 
 
-def _aside(places: dict[int, Placement], busy: set, place: Placement, layout: Layout) -> Placement:
+def _aside(
+    places: dict[int, Placement], busy: set, place: Placement, layout: Layout, lettered: bool
+) -> Placement:
     """A spot behind the action for a subject that has no part in it, far from the others."""
     others = [places[k] for k in busy if k is not None]
     back = 2.3 if layout.wall is not None else 1.5
     spots = [(-1.7, back), (1.7, back), (0.0, back + 0.4)]
     if layout.along[0] == 0.0 or layout.wall is not None:
         spots = spots[:2]
+    if lettered:  # not before the board
+        spots = [spot for spot in spots if spot[0] * layout.board < 0.0]
 
     def room(spot: tuple[float, float]) -> float:
         return min(math.hypot(spot[0] - p.x, spot[1] - p.y) for p in others)

@@ -9,6 +9,8 @@ from skyloom.world.textures import smooth_noise
 
 _BLOCKS = 40
 """Blocks along the shorter side of a picture in pixel art."""
+_TONES = 6
+"""Steps of each channel from dark to bright in pixel art."""
 _WEIGHTS = np.array([0.30, 0.59, 0.11], np.float32)
 
 
@@ -21,13 +23,16 @@ class Look:
         rng = np.random.default_rng((scene.seed, 19))
         if self._name == "charcoal drawing":
             self._paper, self._strokes = _paper_and_strokes(rng, size)
+        if self._name == "neon":
+            radius = min(size) / 42
+            self._blurs = _blur_matrix(height, radius), _blur_matrix(width, radius)
         if self._name == "1920s film":
             x = np.linspace(-1, 1, width)[None]
             y = np.linspace(-1, 1, height)[:, None]
             self._vignette = (1 - 0.62 * np.clip(np.hypot(x, y) - 0.45, 0, 1) ** 1.3).astype(
                 np.float32
             )
-            self._grain = rng.normal(0, 0.035, (height + 64, width + 64)).astype(np.float32)
+            self._grain = rng.normal(0, 0.022, (height + 64, width + 64)).astype(np.float32)
 
     def apply(
         self,
@@ -45,7 +50,7 @@ class Look:
         if self._name == "charcoal drawing":
             image = self._charcoal(np.tensordot(_WEIGHTS, image, 1), geom)[None]
         elif self._name == "neon":
-            image = _neon(image, geom)
+            image = _neon(image, geom, self._blurs)
         else:
             image = self._film(np.tensordot(_WEIGHTS, image, 1), seconds)
         image = np.clip(image, 0, 1) * 255
@@ -56,11 +61,13 @@ class Look:
         self, gray: Float32[np.ndarray, "H W"], geom: Int[np.ndarray, "H W"]
     ) -> Float32[np.ndarray, "H W"]:
         """Strokes where it is dark, lines where surfaces end, on paper."""
-        low, high = np.percentile(gray[::4, ::4], (2, 98))
-        tone = np.clip((gray - low) / max(high - low, 0.08), 0, 1)
-        ink = np.clip((0.78 - tone) * 1.25, 0, 0.85) * self._strokes
-        line = 2.2 * _slope(gray) / max(high - low, 0.08) + 0.9 * _outline(geom)
-        return self._paper * (1 - np.clip(ink + line * (0.5 + 0.5 * self._strokes), 0, 0.93))
+        soft = _soften(gray)
+        low, high = np.percentile(soft[::4, ::4], (2, 98))
+        contrast = np.float32(1 / max(high - low, 0.1))
+        ink = np.clip((high - soft) * contrast, 0, 1) ** 1.4 * np.float32(0.78) * self._strokes
+        line = np.clip(3 * _slope(soft) * contrast - 0.35, 0, 1) + 0.9 * _outline(geom)
+        line *= 0.45 + 0.55 * self._strokes
+        return self._paper * (1 - np.clip(ink + line, 0, 0.93))
 
     def _film(
         self, gray: Float32[np.ndarray, "H W"], seconds: float
@@ -69,8 +76,10 @@ class Look:
         frame = round(seconds * 24)
         rng = np.random.default_rng((self._seed, 23, frame))
         height, width = gray.shape
-        gray = 0.5 * gray + 0.5 * _blur(gray, 1)
-        gray = 0.08 + 0.86 * (gray**0.9)
+        gray = _soften(gray)
+        low, high = np.percentile(gray[::4, ::4], (1, 99))  # hard, as old film stock is
+        gray = np.clip((gray - low) / max(high - low, 0.15), 0, 1)
+        gray = 0.07 + 0.83 * (gray * (0.55 + gray * (1.35 - 0.9 * gray)))
         gray *= self._vignette * np.float32(1 + 0.05 * rng.normal())
         y, x = rng.integers(0, 64, 2)
         gray += self._grain[y : y + height, x : x + width]
@@ -105,25 +114,26 @@ def _pixel_art(rgb: UInt8[np.ndarray, "H W 3"], block: int) -> UInt8[np.ndarray,
     padded = np.pad(rgb, ((0, -height % block), (0, -width % block), (0, 0)), mode="edge")
     small = reduce(padded.astype(np.float32), "(h a) (w b) c -> h w c", "mean", a=block, b=block)
     gray = small.mean(axis=2, keepdims=True)
-    small = np.clip(gray + 1.25 * (small - gray), 0, 255)
-    checks = (np.indices(small.shape[:2]).sum(0) % 2 - 0.5)[:, :, None] * 9
-    small = (np.round((small + checks) / 42.5).clip(0, 6) * 42.5).astype(np.uint8)
+    small = np.clip(gray + 1.3 * (small - gray), 0, 255)
+    small = (np.round(small * (_TONES / 255)) * (255 / _TONES)).astype(np.uint8)
     large = repeat(small, "h w c -> (h a) (w b) c", a=block, b=block)
     return np.ascontiguousarray(large[:height, :width])
 
 
 def _neon(
-    image: Float32[np.ndarray, "3 H W"], geom: Int[np.ndarray, "H W"]
+    image: Float32[np.ndarray, "3 H W"],
+    geom: Int[np.ndarray, "H W"],
+    blurs: tuple[np.ndarray, np.ndarray],
 ) -> Float32[np.ndarray, "3 H W"]:
     """A dark picture whose edges glow in the colours of what they bound."""
-    bright = image.max(axis=0)
-    edge = np.clip(2.6 * _slope(image.mean(axis=0)) + 0.95 * _outline(geom), 0, 1)
     gray = image.mean(axis=0)
+    edge = np.clip(3 * _slope(_soften(gray)) - 0.12, 0, 0.8) + 0.95 * _outline(geom)
+    edge = np.minimum(edge, 1)
     vivid = np.clip(gray + 2.2 * (image - gray), 0, None)
     vivid /= np.maximum(vivid.max(axis=0), 0.15)
     lines = vivid * edge
-    radius = max(min(bright.shape) // 48, 1)
-    glow = np.stack([_blur(_blur(channel, radius), radius) for channel in lines])
+    rows, columns = blurs
+    glow = np.matmul(np.matmul(rows, lines), columns.T)
     dark = image * image * 0.30 * np.array([0.75, 0.7, 1.25], np.float32)[:, None, None]
     return dark + 1.0 * lines + 1.1 * glow
 
@@ -143,10 +153,17 @@ def _outline(geom: Int[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
     return change.astype(np.float32)
 
 
-def _blur(gray: Float32[np.ndarray, "H W"], radius: int) -> Float32[np.ndarray, "H W"]:
-    """The mean over squares of 2 radius + 1, by running sums."""
-    side = 2 * radius + 1
-    for _ in range(2):
-        padded = np.pad(gray, ((radius + 1, radius), (0, 0)), mode="edge").cumsum(axis=0)
-        gray = ((padded[side:] - padded[:-side]) / side).T
-    return np.ascontiguousarray(gray, np.float32)
+def _soften(gray: Float32[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
+    """A blur of about one pixel; the outermost pixels stay as they are."""
+    rows = gray.copy()
+    rows[1:-1] = 0.5 * gray[1:-1] + 0.25 * (gray[:-2] + gray[2:])
+    soft = rows.copy()
+    soft[:, 1:-1] = 0.5 * rows[:, 1:-1] + 0.25 * (rows[:, :-2] + rows[:, 2:])
+    return soft
+
+
+def _blur_matrix(length: int, radius: float) -> Float32[np.ndarray, "n n"]:
+    """What blurs a row of pixels: a Gaussian."""
+    at = np.arange(length)
+    weights = np.exp(-0.5 * ((at[:, None] - at) / radius) ** 2)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -136,10 +136,10 @@ def _room(assembly: Assembly, rng: np.random.Generator) -> None:
     paper = ((0.55, 0.50, 0.40), (0.40, 0.50, 0.52), (0.58, 0.44, 0.42), (0.50, 0.55, 0.42))
     wall = Surface(paper[int(rng.integers(4))])
     skirting = Surface((0.70, 0.68, 0.64))
-    _static(assembly, "box", (8.0, 0.1, 3.0), wall, (0.0, 4.6, 3.0))
+    _static(assembly, "box", (9.5, 0.1, 3.0), wall, (0.8, 4.6, 3.0))
     _static(assembly, "box", (0.1, 9.0, 3.0), wall, (-7.0, -4.3, 3.0))
-    _static(assembly, "box", (0.1, 9.0, 3.0), wall, (8.0, -4.3, 3.0))
-    _static(assembly, "box", (8.0, 0.04, 0.10), skirting, (0.0, 4.46, 0.10))
+    _static(assembly, "box", (0.1, 9.0, 3.0), wall, (9.5, -4.3, 3.0))
+    _static(assembly, "box", (9.5, 0.04, 0.10), skirting, (0.8, 4.46, 0.10))
     x = float(rng.choice((-1.0, 1.0)) * rng.uniform(1.6, 2.6))
     _static(assembly, "box", (0.75, 0.05, 0.6), Surface((0.75, 0.74, 0.70)), (x, 4.45, 2.2))
     _static(

@@ -4,67 +4,73 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Int, UInt8
 
 if TYPE_CHECKING:
     import mujoco
 
 _FAR = 1e4
-_MOVING, _NEAR, _SCENERY, _HIDDEN, _BACKDROP, _GROUND = range(6)
+_MOVING, _NEAR, _SCENERY, _HIDDEN, BACKDROP, _GROUND = range(6)
 """Geom groups as the renderer uses them."""
 _FAR_BACK = 3.8
 """Metres from the middle of the scene beyond which what never moves is scenery."""
 _TOO_LARGE = 2.5
-"""Radius in metres of what throws no shadow: walls around a room, houses."""
+"""Radius in metres of what throws no shadow and is backdrop: walls around a room, houses."""
+_BROAD = 0.9
+"""Half of the second longest edge in metres that a box of the backdrop has at least."""
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The geoms of a model by what becomes of them in a picture, with the numbers of their groups.
+class Part:
+    """Some of a model's geoms, which rays can choose.
 
     Attributes:
-        moving: they may be elsewhere in the next frame.
-        things: moving geoms and those that stand near the middle.
-        scenery: those that never move and stand far back.
-        still: those that never move and throw a shadow.
-        shading: groups of `still`.
+        groups: the geom groups that they make up.
+        bounds: of these geoms, but for the backdrop's.
+        backdrop: whether there is a backdrop among them: geoms so large that bounds are no help.
     """
 
-    moving: "Bounds"
-    things: "Bounds"
-    things_groups: tuple[int, ...]
-    scenery: "Bounds"
-    scenery_groups: tuple[int, ...]
-    still: "Bounds"
-    shading: tuple[int, ...]
+    groups: tuple[int, ...]
+    bounds: "Bounds"
+    backdrop: bool
 
 
-def cast_groups(model: "mujoco.MjModel") -> Parts:
-    """Sort the geoms into groups that rays can choose; group 3 and above stay hidden.
+def sort_geoms(model: "mujoco.MjModel") -> dict[str, Part]:
+    """Sort the geoms into groups: 'moving', 'things', 'scenery', 'still' and 'all'.
 
-    The model's groups are written anew; doing so twice changes nothing more.
+    Moving geoms may be elsewhere in the next frame; things are these and what stands near the
+    middle; scenery never moves and stands far back; still is what never moves and throws a shadow.
+    Group 3 stays hidden. The model's groups are written anew; doing so twice changes nothing more.
     """
+    import mujoco
+
     group = model.geom_group
     seen = (group != _HIDDEN) & (np.arange(model.ngeom) > 0)
     root = model.body_rootid[model.geom_bodyid]
-    still = (model.body_weldid[model.geom_bodyid] == 0) & (model.body_mocapid[root] < 0)
-    large = (model.geom_rbound > _TOO_LARGE) | (model.geom_rbound == 0)
-    # World geoms: their place in the body is their place in the world.
+    still = seen & (model.body_weldid[model.geom_bodyid] == 0) & (model.body_mocapid[root] < 0)
+    box = model.geom_type == mujoco.mjtGeom.mjGEOM_BOX
+    thin = box & (np.sort(model.geom_size, axis=1)[:, 1] < _BROAD)
+    large = ((model.geom_rbound > _TOO_LARGE) & ~thin) | (model.geom_rbound == 0)
+    # Geoms of the world's body: their place in the body is their place in the world.
     away = np.hypot(model.geom_pos[:, 0], model.geom_pos[:, 1]) > _FAR_BACK
     group[seen] = _MOVING
-    group[seen & still] = _NEAR
-    group[seen & still & away] = _SCENERY
-    group[seen & still & large] = _BACKDROP
+    group[still] = _NEAR
+    group[still & away] = _SCENERY
+    group[still & large] = BACKDROP
     group[0] = _GROUND
-    return Parts(
-        moving=Bounds(model, np.flatnonzero(group == _MOVING)),
-        things=Bounds(model, np.flatnonzero(group <= _NEAR)),
-        things_groups=(_MOVING, _NEAR),
-        scenery=Bounds(model, np.flatnonzero((group == _SCENERY) | (group == _BACKDROP))),
-        scenery_groups=(_SCENERY, _BACKDROP),
-        still=Bounds(model, np.flatnonzero((group == _NEAR) | (group == _SCENERY))),
-        shading=(_NEAR, _SCENERY),
-    )
+    backdrop = bool((group == BACKDROP).any())
+
+    def part(*groups: int) -> Part:
+        bounded = np.flatnonzero(np.isin(group, [g for g in groups if g != BACKDROP]))
+        return Part(groups, Bounds(model, bounded), backdrop and BACKDROP in groups)
+
+    return {
+        "moving": part(_MOVING),
+        "things": part(_MOVING, _NEAR),
+        "scenery": part(_SCENERY, BACKDROP),
+        "still": part(_NEAR, _SCENERY),
+        "all": part(_MOVING, _NEAR, _SCENERY, BACKDROP),
+    }
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ def cast(
     data: "mujoco.MjData",
     origin: Float[np.ndarray, "3"],
     directions: Float[np.ndarray, "n 3"],
-    groups: Int[np.ndarray, "6"],
+    groups: UInt8[np.ndarray, "6"],
 ) -> Hits:
     """Cast rays from one point at the geoms of the groups that are 1."""
     import mujoco
@@ -102,7 +108,7 @@ def cast(
     return Hits(geom, distance.astype(np.float32), normals)
 
 
-def groups_of(*groups: int) -> Int[np.ndarray, "6"]:
+def groups_of(*groups: int) -> UInt8[np.ndarray, "6"]:
     """The geom groups to hit, as MuJoCo takes them."""
     chosen = np.zeros(6, np.uint8)
     chosen[list(groups)] = 1
@@ -115,8 +121,6 @@ class Bounds:
     def __init__(self, model: "mujoco.MjModel", geoms: Int[np.ndarray, "g"]):
         self._geoms = geoms
         self._radii = model.geom_rbound[geoms]
-        self.endless = bool((self._radii == 0).any())
-        """Whether one of them is a plane, which has no bounds."""
         box = model.geom_aabb.reshape(-1, 2, 3)[geoms]
         signs = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)], float)
         self._corners = box[:, :1] + signs * box[:, 1:]

@@ -9,11 +9,11 @@ from jaxtyping import Float32, Int, Int8, UInt8
 from skyloom.world.background import Background, Layer
 from skyloom.world.camera import Pose, pixel_pitch, same_pose
 from skyloom.world.looks import Look
-from skyloom.world.raycast import cast_groups
+from skyloom.world.raycast import sort_geoms
 from skyloom.world.scene import Scene
 from skyloom.world.shade import Shader
 from skyloom.world.shadow import Lookup, ShadowMap
-from skyloom.world.sight import Sight
+from skyloom.world.sight import Seen, Sight
 from skyloom.world.sky import air_of
 from skyloom.world.textures import build_atlas
 from skyloom.world.weather import Precipitation
@@ -28,7 +28,7 @@ class Rendered:
 
     Attributes:
         rgb: sRGB bytes.
-        subject: number of the subject in the middle of each pixel; -1 other things, -2 ground and sky.
+        subject: number of the subject in each pixel; -1 for other things, -2 for ground and sky.
     """
 
     rgb: UInt8[np.ndarray, "H W 3"]
@@ -75,13 +75,15 @@ class Renderer:
         self._stage, self._size = stage, size
         self._air = air_of(scene)
         self._atlas = build_atlas()
-        self._parts = cast_groups(stage.model)
+        self._parts = sort_geoms(stage.model)
+        # A camera that stands still sees the same scenery again and again.
+        self._keeps_scenery = any(camera.move == "still" for camera in scene.cameras)
         self._subject = np.array([s.subject for s in stage.surfaces] + [-2], np.int8)
         kinds = {surface: number for number, surface in enumerate(dict.fromkeys(stage.surfaces))}
         self._key = np.array([kinds[s] for s in stage.surfaces] + [-1], np.int32)
         self._background = Background(scene, self._air, self._atlas, stage.surfaces[0], size)
         self._shadows = ShadowMap(self._air.toward_light, size)
-        self._shadows.add_still(stage.model, stage.data, self._parts.still, self._parts.shading)
+        self._shadows.add_still(stage.model, stage.data, self._parts["still"])
         self._precipitation = Precipitation(scene, self._air, size)
         self._look = Look(scene, size)
         self._tone = _tone_table()
@@ -89,20 +91,23 @@ class Renderer:
         self._pose: Pose | None = None
 
     def frame(self, pose: Pose, seconds: float) -> Rendered:
-        """The stage as it stands, from an upright pose; `seconds` moves rain, sea and film grain."""
+        """The stage as it stands, from an upright pose; `seconds` moves rain, sea and grain."""
         model, data = self._stage.model, self._stage.data
         self._aim(pose.tan_half)
         layer = self._background.draw(pose, seconds)
         if self._pose is None or not same_pose(self._pose, pose):
             self._pose = pose
             self._on_ground = self._shadows.locate(layer.x, layer.y)
-            self._scenery = self._draw_scenery(pose, layer)
-        self._shadows.update(model, data, self._parts.moving)
+            self._scenery = self._draw_scenery(pose, layer) if self._keeps_scenery else None
+        self._shadows.update(model, data, self._parts["moving"])
         image = layer.dark.copy()
         image[:, layer.first :] += layer.gain * self._shadows.on_ground(self._on_ground)
-        self._add_scenery(image)
-        depth, geom = self._scenery.depth.copy(), self._scenery.geom.copy()
-        self._add_things(image, depth, geom, pose)
+        if self._scenery is None:
+            depth, geom = layer.depth.copy(), np.full(layer.depth.shape, -1, np.int32)
+        else:
+            self._add_scenery(image, self._scenery)
+            depth, geom = self._scenery.depth.copy(), self._scenery.geom.copy()
+        self._add_things(image, depth, geom, pose, "things" if self._scenery else "all")
         self._precipitation.add(image, depth, pose, seconds)
         rgb = self._look.apply(_to_bytes(self._tone, image), geom, seconds)
         return Rendered(rgb, self._subject[geom])
@@ -120,24 +125,24 @@ class Renderer:
 
     def _draw_scenery(self, pose: Pose, layer: Layer) -> _Scenery:
         assert self._sight is not None
-        geom = np.full(layer.depth.shape, -1, np.int32)
-        depth = layer.depth.copy()
-        seen = self._sight.see(pose, self._parts.scenery, self._parts.scenery_groups, depth)
+        geom, depth = np.full(layer.depth.shape, -1, np.int32), layer.depth.copy()
+        seen = self._sight.see(pose, self._parts["scenery"], None)
         if seen is None:
             none = np.zeros((3, 0), np.float32)
             nowhere = self._shadows.locate(*none)
             return _Scenery(np.zeros(0, np.int64), none[0], none, none, nowhere, depth, geom)
-        geom.reshape(-1)[seen.middle] = seen.at.geom
-        depth.reshape(-1)[seen.middle] = seen.at.distance
+        _enter(seen, depth, geom)
         data = self._stage.data
         dark, gain = self._shader.color(seen.samples, data.geom_xpos, data.geom_xmat)
-        parts = seen.per_pixel(np.concatenate([dark, gain, seen.samples.point]))
-        parts[6:] /= np.maximum(seen.cover, 0.25)
-        shadow = self._shadows.locate(*parts[6:])
-        return _Scenery(seen.pixels, 1 - seen.cover, parts[:3], parts[3:6], shadow, depth, geom)
+        parts = seen.blend(np.concatenate([dark, gain, seen.samples.point])).reshape(9, -1)
+        cover = seen.cover().reshape(-1)
+        shown = np.flatnonzero(cover)
+        parts, cover = parts[:, shown], cover[shown]
+        shadow = self._shadows.locate(*(parts[6:] / cover))
+        pixels = shown + seen.rows.start * self._size[0]
+        return _Scenery(pixels, 1 - cover, parts[:3], parts[3:6], shadow, depth, geom)
 
-    def _add_scenery(self, image: Float32[np.ndarray, "3 H W"]) -> None:
-        scenery = self._scenery
+    def _add_scenery(self, image: Float32[np.ndarray, "3 H W"], scenery: _Scenery) -> None:
         if not len(scenery.pixels):
             return
         flat = image.reshape(3, -1)
@@ -152,22 +157,29 @@ class Renderer:
         depth: Float32[np.ndarray, "H W"],
         geom: Int[np.ndarray, "H W"],
         pose: Pose,
+        part: str,
     ) -> None:
-        """Draw what moves and what stands near; enter it into the depths and geoms."""
+        """Draw a part of the geoms as it stands now; enter it into the depths and geoms."""
         assert self._sight is not None
-        seen = self._sight.see(pose, self._parts.things, self._parts.things_groups, depth)
+        before = depth if part == "things" else None
+        seen = self._sight.see(pose, self._parts[part], before)
         if seen is None:
             return
-        geom.reshape(-1)[seen.middle] = seen.at.geom
-        depth.reshape(-1)[seen.middle] = seen.at.distance
+        _enter(seen, depth, geom)
         data = self._stage.data
         dark, gain = self._shader.color(seen.samples, data.geom_xpos, data.geom_xmat)
         gain *= self._shadows.above_ground(self._shadows.locate(*seen.samples.point))
         dark += gain
-        flat = image.reshape(3, -1)
-        color = flat[:, seen.pixels] * (1 - seen.cover)
-        color += seen.per_pixel(dark)
-        flat[:, seen.pixels] = color
+        rows = image[:, seen.rows]
+        rows *= 1 - seen.cover()
+        rows += seen.blend(dark)
+
+
+def _enter(seen: Seen, depth: Float32[np.ndarray, "H W"], geom: Int[np.ndarray, "H W"]) -> None:
+    """Enter what is seen into a picture's depths and geoms."""
+    shown = seen.geom >= 0
+    np.copyto(depth[seen.rows], seen.distance, where=shown)
+    np.copyto(geom[seen.rows], seen.geom, where=shown)
 
 
 def _tone_table() -> UInt8[np.ndarray, "n"]:

@@ -6,6 +6,7 @@ would not be so (no weather on the moon or in a room, no snowfall in the desert)
 """
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -83,13 +84,16 @@ _TWO_SHOTS = 0.30
 _TRIES = 1000
 
 
+T = TypeVar("T")
+
+
 class _Draw:
     """Draws from tuples of words with one random generator."""
 
     def __init__(self, seed: int):
         self.rng = np.random.default_rng(seed)
 
-    def one(self, words: tuple) -> str:
+    def one(self, words: tuple[T, ...]) -> T:
         return words[int(self.rng.integers(len(words)))]
 
     def chance(self, share: float) -> bool:

@@ -171,14 +171,18 @@ class Shader:
             where = np.flatnonzero(samples.geom == number)
             if not len(where):
                 continue
-            local, _, _ = _in_geom(samples, where, positions, rotations)
-            facing = rotations[number].reshape(3, 3)[:, 1].astype(np.float32)
-            front = facing @ samples.normal[:, where] < -0.7
+            turn = rotations[number].reshape(3, 3).astype(np.float32)
+            where = where[turn[:, 1] @ samples.normal[:, where] < -0.7]
+            if not len(where):
+                continue
+            local = turn.T @ samples.point[:, where]
+            local -= (turn.T @ positions[number].astype(np.float32))[:, None]
             width, height = (np.float32(2 * self._half[number, axis]) for axis in (0, 2))
             dots = bitmaps[0].shape[1] / width * self._pitch * float(samples.distance[where].mean())
+            dots *= 0.7  # rather crisp than smooth: pixels blend their corners anyway
             level = int(np.clip(np.log2(max(dots, 1.0)), 0, len(bitmaps) - 1))
             cover = _bilinear(bitmaps[level], local[0] / width + 0.5, 0.5 - local[2] / height)
-            albedo[:, where] += cover * front * (self._paint[number] - albedo[:, where])
+            albedo[:, where] += cover * (self._paint[number] - albedo[:, where])
 
 
 def _halved(bitmap: Float32[np.ndarray, "h w"]) -> list[np.ndarray]:
@@ -201,9 +205,10 @@ def _bilinear(
     column, row = u.astype(np.int32), v.astype(np.int32)
     u -= column
     v -= row
-    top = bitmap[row, column] * (1 - u) + bitmap[row, column + 1] * u
-    bottom = bitmap[row + 1, column] * (1 - u) + bitmap[row + 1, column + 1] * u
-    return top * (1 - v) + bottom * v
+    flat, index = bitmap.reshape(-1), row * np.int32(width) + column
+    a, b, c, d = (flat[step:].take(index) for step in (0, 1, width, width + 1))
+    top = a + u * (b - a)
+    return top + v * (c + u * (d - c) - top)
 
 
 def _in_geom(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from skyloom.world.raycast import Bounds, cast, groups_of, rays_within
+from skyloom.world.raycast import Part, cast, groups_of, rays_within
 
 if TYPE_CHECKING:
     import mujoco
@@ -72,25 +72,21 @@ class ShadowMap:
         self._height = np.zeros(self._shape, np.float32)
         self._still = self._lit.copy(), self._height.copy()
 
-    def add_still(
-        self, model: "mujoco.MjModel", data: "mujoco.MjData", bounds: Bounds, groups: tuple
-    ) -> None:
-        """Cast, once, the shadows of the geoms that never move: those of these groups."""
-        self._cast(model, data, bounds, groups)
+    def add_still(self, model: "mujoco.MjModel", data: "mujoco.MjData", part: Part) -> None:
+        """Cast, once, the shadows of the geoms that never move."""
+        self._cast(model, data, part)
         self._still = self._lit.copy(), self._height.copy()
 
-    def update(self, model: "mujoco.MjModel", data: "mujoco.MjData", bounds: Bounds) -> None:
-        """Cast the shadows of the geoms of group 0 as they stand now, besides the still ones."""
+    def update(self, model: "mujoco.MjModel", data: "mujoco.MjData", moving: Part) -> None:
+        """Cast the shadows of the moving geoms as they stand now, besides the still ones."""
         still, height = self._still
         self._lit.fill(1)
         np.copyto(self._height, height)
-        self._cast(model, data, bounds, (0,))
+        self._cast(model, data, moving)
         np.minimum(self._lit, still, out=self._lit)
 
-    def _cast(
-        self, model: "mujoco.MjModel", data: "mujoco.MjData", bounds: Bounds, groups: tuple
-    ) -> None:
-        corners, middles, radii = bounds.of(data)
+    def _cast(self, model: "mujoco.MjModel", data: "mujoco.MjData", part: Part) -> None:
+        corners, middles, radii = part.bounds.of(data)
         if not len(radii):
             return
         boxes = self._on_grid(corners)
@@ -100,7 +96,7 @@ class ShadowMap:
         high = np.minimum(boxes.max(axis=1), balls + reach)
         where = rays_within(low, high, self._shape)
         rays = self._rays[where]
-        hits = cast(model, data, self.light, rays, groups_of(*groups))
+        hits = cast(model, data, self.light, rays, groups_of(*part.groups))
         height = self.light[2] + hits.distance * rays[:, 2]
         stopped = np.flatnonzero((hits.geom >= 0) & (height > 0))
         if not len(stopped):
@@ -109,6 +105,9 @@ class ShadowMap:
         flat = self._height.reshape(-1)
         flat[where] = np.maximum(flat[where], height[stopped])
         self._lit.reshape(-1)[where] = 0
+        for edge in (0, -1):  # points beyond the grid are lit
+            self._lit[edge], self._lit[:, edge] = 1, 1
+            self._height[edge], self._height[:, edge] = 0, 0
         self._soften(int(where[0]) // self._shape[1], int(where[-1]) // self._shape[1])
 
     def _on_grid(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 2"]:
@@ -119,10 +118,13 @@ class ShadowMap:
 
     def _soften(self, first: int, last: int) -> None:
         """Blur the rows from the first to the last, and one more to either side."""
-        low, high = max(first - 1, 1), min(last + 2, self._shape[0] - 1)
+        low, high = max(first - 1, 2), min(last + 2, self._shape[0] - 2)
+        if low >= high:
+            return
         band = self._lit[low - 1 : high + 1]
         across = 0.5 * band
         across[:, 1:-1] += 0.25 * (band[:, :-2] + band[:, 2:])
+        across[:, [0, -1]] = 1
         self._lit[low:high] = 0.5 * across[1:-1] + 0.25 * (across[:-2] + across[2:])
 
     def locate(
@@ -145,8 +147,8 @@ class ShadowMap:
         u = scaled[1, 0] * x
         u += scaled[1, 1] * y
         u += start[1]
-        np.clip(v, 0, self._shape[0] - 2, out=v)
-        np.clip(u, 0, self._shape[1] - 2, out=u)
+        np.clip(v, 0, self._shape[0] - 1.001, out=v)
+        np.clip(u, 0, self._shape[1] - 1.001, out=u)
         index, column = v.astype(np.int32), u.astype(np.int32)
         v -= index
         u -= column

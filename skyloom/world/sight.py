@@ -1,4 +1,8 @@
-"""What a camera sees of the geoms: a ray a pixel, and four more where the surface changes."""
+"""What a camera sees of the geoms: a ray through each corner of the pixels, and more on edges.
+
+A pixel is the mean of its four corners. Where they lie on different surfaces, two rays more go
+through its inside, so that an edge is made of six samples at the cost of two.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -6,19 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-from skyloom.world.camera import Pose, pixel_pitch, pixel_rays
-from skyloom.world.raycast import Bounds, cast, groups_of, rays_within
+from skyloom.world.camera import Pose, pixel_pitch
+from skyloom.world.raycast import BACKDROP, Bounds, Part, cast, groups_of, rays_within
 from skyloom.world.shade import Samples
 
 if TYPE_CHECKING:
     from skyloom.world.stage import Stage
 
-_FINE = np.array([[-0.125, -0.375], [0.375, -0.125], [0.125, 0.375], [-0.375, 0.125]])
-"""Where in a pixel on an edge the four extra rays go: a rotated grid."""
+_FINE = np.array([[0.24, 0.10], [-0.24, -0.10]])
+"""Where in a pixel on an edge the two extra rays go, from its middle."""
 _BEND = 0.75
 """Cosine of the angle between neighbouring normals that makes an edge."""
 _STEP = 0.3
 """Metres between neighbouring depths that make an edge."""
+_CELL = 4
+"""Pixels between the rays that are cast at the backdrop first."""
 
 
 @dataclass(frozen=True)
@@ -26,30 +32,61 @@ class Seen:
     """The geoms in a picture.
 
     Attributes:
-        pixels: flat indices of the pixels that show any: first the `inner` ones, then the edges.
-        inner: how many pixels have one sample, which covers them.
-        cover: share of each pixel that is covered.
-        samples: one for each inner pixel, then those of the extra rays that met something.
-        fine: which extra rays these are, of 4 per edge pixel: ray `i * edges + e` for pixel e.
-        middle: flat indices of the pixels whose middle ray met something, and in `at` what.
+        rows: the rows of pixels that show any.
+        samples: what the rays met: first those through corners, then the extra ones.
+        corner: flat indices of the corners that met something, over `rows` and one row more.
+        edges: flat indices of the pixels on edges, over `rows`.
+        fine: which extra rays met something: number `i * len(edges) + e` is the i-th of edge e.
+        geom: the geom at each pixel's upper left corner, or -1, over `rows`.
+        distance: to it, infinite where there is none.
     """
 
-    pixels: Int[np.ndarray, "p"]
-    inner: int
-    cover: Float32[np.ndarray, "p"]
+    rows: slice
     samples: Samples
+    corner: Int[np.ndarray, "n"]
+    edges: Int[np.ndarray, "e"]
     fine: Int[np.ndarray, "f"]
-    middle: Int[np.ndarray, "m"]
-    at: Samples
+    geom: Int[np.ndarray, "h W"]
+    distance: Float32[np.ndarray, "h W"]
 
-    def per_pixel(self, values: Float32[np.ndarray, "c n"]) -> Float32[np.ndarray, "c p"]:
-        """Values of the samples, averaged over pixels; what is not covered counts as zero."""
-        edges = len(self.pixels) - self.inner
-        fine = np.zeros((len(values), 4 * edges), np.float32)
-        fine[:, self.fine] = values[:, self.inner :]
-        mean = fine.reshape(-1, 4, edges).sum(axis=1)
-        mean *= 0.25
-        return np.concatenate([values[:, : self.inner], mean], axis=1)
+    def blend(self, values: Float32[np.ndarray, "c n"]) -> Float32[np.ndarray, "c h W"]:
+        """Values of the samples averaged over each pixel; what shows no geom counts as zero."""
+        channels, count = len(values), len(self.corner)
+        height, width = self.geom.shape
+        corners = np.zeros((channels, height + 1, width + 1), np.float32)
+        corners.reshape(channels, -1)[:, self.corner] = values[:, :count]
+        pairs = corners[:, 1:] + corners[:, :-1]
+        pixels = pairs[:, :, 1:] + pairs[:, :, :-1]
+        pixels *= np.float32(0.25)
+        fine = np.zeros((channels, len(_FINE) * len(self.edges)), np.float32)
+        fine[:, self.fine] = values[:, count:]
+        mean = fine.reshape(channels, len(_FINE), -1).mean(axis=1)
+        flat = pixels.reshape(channels, -1)
+        flat[:, self.edges] = np.float32(0.5) * (flat[:, self.edges] + mean)
+        return pixels
+
+    def cover(self) -> Float32[np.ndarray, "h W"]:
+        """The share of each pixel that shows a geom."""
+        return self.blend(np.ones((1, len(self.samples.geom)), np.float32))[0]
+
+
+@dataclass(frozen=True)
+class _Map:
+    """What the rays through all corners met; -1 is no geom."""
+
+    geom: Int[np.ndarray, "n"]
+    distance: Float32[np.ndarray, "n"]
+    normal: Float32[np.ndarray, "3 n"]
+
+    def enter(
+        self, where: np.ndarray, geom: np.ndarray, far: np.ndarray, normal: np.ndarray
+    ) -> None:
+        """Enter hits where they are nearer than what the map has."""
+        nearer = np.flatnonzero((geom >= 0) & (far < self.distance[where]))
+        where = where[nearer]
+        self.geom[where] = geom[nearer]
+        self.distance[where] = far[nearer]
+        self.normal[:, where] = normal[:, nearer]
 
 
 class Sight:
@@ -68,45 +105,116 @@ class Sight:
         key: Int[np.ndarray, "g"],
     ):
         self._model, self._data = stage.model, stage.data
-        self._key, self._size = key, size
-        self.tan_half = tan_half
+        self._key, self._size, self.tan_half = key, size, tan_half
         self._pitch = pixel_pitch(tan_half, size)
-        rays = pixel_rays(tan_half, size).reshape(3, -1).T.astype(float)
-        self._rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)
-        self._offsets = np.zeros((4, 1, 3))
+        self._rays = _unit_rays(size, self._pitch, 1)
+        self._rows = np.ascontiguousarray(self._rays.T.astype(float))
+        self._middles = np.ascontiguousarray(_unit_rays(size, self._pitch, 0).T.astype(float))
+        self._offsets = np.zeros((len(_FINE), 1, 3))
         self._offsets[:, 0, :2] = _FINE * self._pitch
+        self._flat = _boxes(stage)
+        self._grid, self._cell = _cells((size[0] + 1, size[1] + 1))
 
-    def see(
+    def see(self, pose: Pose, part: Part, before: Float32[np.ndarray, "H W"] | None) -> Seen | None:
+        """Look at a part of the geoms, as far as the depths `before`; None if none is in view."""
+        width, height = self._size
+        rays = pose.axes.T.astype(np.float32) @ self._rays
+        limit = self._limits(pose, rays, before)
+        map_ = _Map(np.full(limit.shape, -1, np.int32), limit, np.zeros_like(rays))
+        if part.backdrop:
+            self._look_at_backdrop(pose, rays, map_)
+        chosen = self._candidates(pose, part.bounds)
+        if len(chosen):
+            near = groups_of(*(g for g in part.groups if g != BACKDROP))
+            hits = cast(
+                self._model, self._data, pose.position, self._rows[chosen] @ pose.axes, near
+            )
+            map_.enter(chosen, hits.geom, hits.distance, hits.normal)
+        corner = np.flatnonzero(map_.geom >= 0)
+        if not len(corner):
+            return None
+        top = max(int(corner[0]) // (width + 1) - 1, 0)
+        rows = slice(top, min(int(corner[-1]) // (width + 1) + 1, height))
+        at_corner = Samples(
+            map_.geom[corner], _along(pose, rays[:, corner], map_.distance[corner]),
+            map_.normal[:, corner], rays[:, corner], map_.distance[corner],
+        )  # fmt: skip
+        edges, geom, distance = self._edges(map_, rows)
+        far = None if before is None else before[rows].reshape(-1)[edges]
+        fine, at_fine = self._look_closer(pose, part, edges + top * width, far)
+        corner -= top * (width + 1)
+        return Seen(rows, _join(at_corner, at_fine), corner, edges, fine, geom, distance)
+
+    def _limits(
         self,
         pose: Pose,
-        bounds: Bounds,
-        groups: tuple[int, ...],
-        before: Float32[np.ndarray, "H W"],
-    ) -> Seen | None:
-        """Look at the geoms of these groups, within these bounds, as far as the depths `before`."""
-        chosen = self._candidates(pose, bounds)
-        limit = before.reshape(-1)
-        met, at = self._cast(pose, self._rays[chosen], groups, limit[chosen])
-        if not len(met):
-            return None
-        middle = chosen[met]
-        edges = self._edges(middle, at)
-        edge_pixels = np.flatnonzero(edges)
-        inner = np.flatnonzero(~edges.reshape(-1)[middle])
-        fine_rays = (self._rays[edge_pixels] + self._offsets).reshape(-1, 3)
-        fine, fine_samples = self._cast(pose, fine_rays, groups, np.tile(limit[edge_pixels], 4))
-        pixels = np.concatenate([middle[inner], edge_pixels])
-        cover = np.ones(len(pixels), np.float32)
-        count = max(len(edge_pixels), 1)
-        cover[len(inner) :] = 0.25 * np.bincount(fine % count, minlength=len(edge_pixels))
-        samples = _join(_select(at, inner), fine_samples)
-        return Seen(pixels, len(inner), cover, samples, fine, middle, at)
+        rays: Float32[np.ndarray, "3 n"],
+        before: Float32[np.ndarray, "H W"] | None,
+    ) -> Float32[np.ndarray, "n"]:
+        """How far each corner's ray goes: to the ground, or to the depth of what stands there."""
+        sinking = np.minimum(rays[2], np.float32(-1e-6))
+        limit = np.float32(-pose.position[2]) / sinking
+        if before is not None:
+            known = np.pad(before, ((0, 1), (0, 1)), mode="edge").reshape(-1)
+            np.minimum(limit, known, out=limit)
+        return limit
+
+    def _look_closer(
+        self,
+        pose: Pose,
+        part: Part,
+        pixels: Int[np.ndarray, "e"],
+        before: Float32[np.ndarray, "e"] | None,
+    ) -> tuple[Int[np.ndarray, "f"], Samples]:
+        """Cast the extra rays of pixels on edges; returns which met something, and what."""
+        directions = ((self._middles[pixels] + self._offsets).reshape(-1, 3)) @ pose.axes
+        hits = cast(self._model, self._data, pose.position, directions, groups_of(*part.groups))
+        above = pose.position[2] + hits.distance * directions[:, 2] > -1e-4
+        met = (hits.geom >= 0) & above
+        if before is not None:
+            met &= hits.distance < np.tile(before, len(_FINE))
+        fine = np.flatnonzero(met)
+        ray, distance = np.ascontiguousarray(directions[fine].T, np.float32), hits.distance[fine]
+        point = _along(pose, ray, distance)
+        return fine, Samples(hits.geom[fine], point, hits.normal[:, fine], ray, distance)
+
+    def _look_at_backdrop(self, pose: Pose, rays: Float32[np.ndarray, "3 n"], map_: _Map) -> None:
+        """Enter the backdrop: where four rays around a cell met one flat face, it fills the cell.
+
+        The distance to a plane needs no ray: it is (n . p) / (n . d), with p from a corner.
+        """
+        shape, corners = self._grid
+        hits = cast(
+            self._model, self._data, pose.position, self._rows[corners] @ pose.axes,
+            groups_of(BACKDROP),
+        )  # fmt: skip
+        normal = hits.normal
+        slant = np.einsum("cn,cn->n", normal, rays[:, corners])
+        turned = ((np.round(normal * 4) + 4).T @ (1, 9, 81)).astype(np.int64)
+        face = np.where(self._flat[hits.geom], hits.geom * 729 + turned, -2)
+        face = np.where(hits.geom < 0, -1, face).reshape(shape)
+        first = face[:-1, :-1]
+        one = (first == face[1:, :-1]) & (first == face[:-1, 1:]) & (first == face[1:, 1:])
+        kind = np.where(one, first, -2)  # -1: nothing there, -2: look closer
+        padded = np.full(shape, -2)
+        padded[:-1, :-1] = kind
+        of_ray = padded.reshape(-1)[self._cell]
+        filled = np.flatnonzero(of_ray >= 0)
+        corner = self._cell[filled]
+        toward = np.ascontiguousarray(normal[:, corner])
+        far = (slant * hits.distance)[corner]
+        far /= np.einsum("cn,cn->n", toward, rays[:, filled])
+        map_.enter(filled, hits.geom[corner], far, toward)
+        closer = np.flatnonzero(of_ray == -2)
+        hits = cast(
+            self._model, self._data, pose.position, self._rows[closer] @ pose.axes,
+            groups_of(BACKDROP),
+        )  # fmt: skip
+        map_.enter(closer, hits.geom, hits.distance, hits.normal)
 
     def _candidates(self, pose: Pose, bounds: Bounds) -> Int[np.ndarray, "n"]:
-        """Pixels where anything within the bounds may be seen."""
+        """Corners where anything within the bounds may be seen."""
         width, height = self._size
-        if bounds.endless:
-            return np.arange(width * height)
         corners, middles, radii = bounds.of(self._data)
         if not len(radii):
             return np.zeros(0, np.int64)
@@ -124,67 +232,82 @@ class Sight:
         behind = ahead.min(axis=-1) < 0.05  # it reaches past the camera: anywhere, or nowhere
         low[:, behind], high[:, behind] = -9.0, 9.0
         high[:, far < 0] = -9.0
-        half = np.array([[height / 2 - 0.5], [width / 2 - 0.5]])
-        # Half a pixel more, for what the extra rays of an edge may meet.
-        low, high = low / self._pitch + half - 0.5, high / self._pitch + half + 0.5
-        return rays_within(low.T, high.T, (height, width))
+        half = np.array([[height / 2], [width / 2]])
+        low, high = low / self._pitch + half, high / self._pitch + half
+        return rays_within(low.T, high.T, (height + 1, width + 1))
 
-    def _cast(
-        self,
-        pose: Pose,
-        rays: np.ndarray,
-        groups: tuple[int, ...],
-        limit: Float32[np.ndarray, "n"],
-    ) -> tuple[Int[np.ndarray, "m"], Samples]:
-        """Cast rays (of unit length) given in camera axes; returns which of them met something, and what."""
-        directions = rays @ pose.axes
-        hits = cast(self._model, self._data, pose.position, directions, groups_of(*groups))
-        met = np.flatnonzero((hits.geom >= 0) & (hits.distance < limit))
-        ray = np.ascontiguousarray(directions[met].T, np.float32)
-        distance = hits.distance[met]
-        point = distance * ray
-        point += pose.position.astype(np.float32)[:, None]
-        return met, Samples(hits.geom[met], point, hits.normal[:, met], ray, distance)
-
-    def _edges(self, pixels: Int[np.ndarray, "m"], at: Samples) -> Bool[np.ndarray, "H W"]:
-        """Pixels where the surface changes toward a neighbour."""
+    def _edges(
+        self, map_: _Map, rows: slice
+    ) -> tuple[Int[np.ndarray, "e"], Int[np.ndarray, "h W"], Float32[np.ndarray, "h W"]]:
+        """Pixels of the rows whose corners lie on different surfaces; also geoms and distances."""
         width, height = self._size
-        edges = np.zeros((height, width), bool)
-        top, bottom = max(int(pixels[0]) // width - 1, 0), int(pixels[-1]) // width + 2
-        band = edges[top:bottom]
-        where = pixels - top * width
-        key = np.full(band.shape, -1, np.int32)
-        key.reshape(-1)[where] = self._key[at.geom]
-        map_ = np.zeros((4, *band.shape), np.float32)  # normal and distance
-        map_.reshape(4, -1)[:3, where] = at.normal
-        map_.reshape(4, -1)[3, where] = at.distance
-        for axis in (1, 2):
-            flat = axis - 1
-            here, there = _shifted(key, flat)
-            change = here != there
-            first, second = _shifted(map_, axis)
-            bend = np.einsum("chw,chw->hw", first[:3], second[:3])
-            change |= (bend < _BEND) & (here >= 0)
-            change |= np.abs(first[3] - second[3]) > _STEP
-            for side in _shifted(band, flat):
-                side |= change
-        return edges
+        band = slice(rows.start, rows.stop + 1)
+        geom = map_.geom.reshape(height + 1, width + 1)[band]
+        key = self._key[geom]
+        distance = map_.distance.reshape(height + 1, width + 1)[band]
+        distance = np.where(key >= 0, distance, np.float32(np.inf))
+        away = np.minimum(distance, np.float32(1e3))
+        normal = map_.normal.reshape(3, height + 1, width + 1)[:, band]
+        down, across = (self._changes(key, away, normal, axis) for axis in (0, 1))
+        edges = down[:, 1:] | down[:, :-1]
+        edges |= across[1:]
+        edges |= across[:-1]
+        return np.flatnonzero(edges), geom[:-1, :-1], distance[:-1, :-1]
+
+    def _changes(
+        self, key: np.ndarray, away: np.ndarray, normal: np.ndarray, axis: int
+    ) -> Bool[np.ndarray, "a b"]:
+        """Where the surface changes from a corner to the next along an axis."""
+        here, there = _shifted(key, axis)
+        first, second = _shifted(normal, axis + 1)
+        near, far = _shifted(away, axis)
+        change = np.einsum("chw,chw->hw", first, second) < _BEND
+        change &= here >= 0
+        change |= here != there
+        change |= np.abs(near - far) > _STEP + np.float32(0.03) * near
+        return change
+
+
+def _boxes(stage: "Stage") -> Bool[np.ndarray, "g"]:
+    """Which geoms are boxes, and so have flat faces; one more at the end for no geom."""
+    import mujoco
+
+    return np.append(stage.model.geom_type == mujoco.mjtGeom.mjGEOM_BOX, False)
+
+
+def _unit_rays(size: tuple[int, int], pitch: float, more: int) -> Float32[np.ndarray, "3 n"]:
+    """Rays through the pixels' middles (more = 0) or corners (1), in the camera's axes."""
+    width, height = size
+    start = 0.5 * (1 - more)
+    rays = np.ones((3, height + more, width + more), np.float32)
+    rays[0] = (np.arange(width + more) + start - width / 2) * pitch
+    rays[1] = -((np.arange(height + more) + start - height / 2) * pitch)[:, None]
+    rays = rays.reshape(3, -1)
+    return rays / np.linalg.norm(rays, axis=0)
+
+
+def _cells(size: tuple[int, int]) -> tuple[tuple[tuple[int, int], np.ndarray], np.ndarray]:
+    """A coarse grid over a grid of rays: its shape, which rays it takes, and each ray's cell."""
+    width, height = size
+    rows = np.append(np.arange(0, height - 1, _CELL), height - 1)
+    columns = np.append(np.arange(0, width - 1, _CELL), width - 1)
+    corners = (rows[:, None] * width + columns).reshape(-1)
+    row = np.minimum(np.arange(height) // _CELL, max(len(rows) - 2, 0))
+    column = np.minimum(np.arange(width) // _CELL, max(len(columns) - 2, 0))
+    cell = (row[:, None] * len(columns) + column).reshape(-1)
+    return ((len(rows), len(columns)), corners), cell
+
+
+def _along(
+    pose: Pose, rays: Float32[np.ndarray, "3 n"], distance: Float32[np.ndarray, "n"]
+) -> Float32[np.ndarray, "3 n"]:
+    return rays * distance + pose.position.astype(np.float32)[:, None]
 
 
 def _shifted(array: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Views of the array without its last, and without its first, entry along an axis."""
     lead = (slice(None),) * axis
     return array[(*lead, slice(None, -1))], array[(*lead, slice(1, None))]
-
-
-def _select(samples: Samples, chosen: Int[np.ndarray, "m"]) -> Samples:
-    return Samples(
-        samples.geom[chosen],
-        samples.point[:, chosen],
-        samples.normal[:, chosen],
-        samples.ray[:, chosen],
-        samples.distance[chosen],
-    )
 
 
 def _join(a: Samples, b: Samples) -> Samples:

@@ -22,7 +22,7 @@ class Air:
         light: its radiance on a surface that faces it.
         ambient: what falls from the sky on a surface that looks up.
         bounce: what falls from the ground on a surface that looks down.
-        sky: colours from the horizon (0) to the zenith, by the square root of the sine of elevation.
+        sky: colours from the horizon (0) to the zenith; the root of the sine of elevation.
         fog: the colour that distance fades to.
         density: fog per metre.
         ridge: tangent of the elevation of the far hills by azimuth (a full turn).
@@ -59,19 +59,19 @@ class _Hour:
 
 _HOURS = {
     "day": _Hour(
-        48, (1.55, 1.48, 1.34), (0.40, 0.47, 0.58),
+        48, (1.30, 1.24, 1.12), (0.33, 0.38, 0.46),
         (0.05, 0.18, 0.62), (0.16, 0.38, 0.82), (0.55, 0.74, 0.95), (0.60, 0.64, 0.68),
     ),
     "sunset": _Hour(
-        17, (1.75, 0.80, 0.30), (0.36, 0.26, 0.34),
-        (0.10, 0.07, 0.26), (0.62, 0.20, 0.24), (1.25, 0.48, 0.10), (0.62, 0.34, 0.24),
+        18, (1.55, 0.92, 0.46), (0.30, 0.27, 0.36),
+        (0.10, 0.07, 0.26), (0.60, 0.20, 0.24), (1.20, 0.46, 0.10), (0.52, 0.30, 0.23),
     ),
     "night": _Hour(
-        42, (0.26, 0.33, 0.52), (0.085, 0.11, 0.20),
+        42, (0.30, 0.36, 0.54), (0.10, 0.125, 0.21),
         (0.002, 0.004, 0.018), (0.006, 0.011, 0.042), (0.018, 0.030, 0.085), (0.030, 0.040, 0.075),
     ),
 }  # fmt: skip
-_DENSITIES = {"clear": 0.004, "fog": 0.085, "rain": 0.022, "snowfall": 0.03}
+_DENSITIES = {"clear": 0.0018, "fog": 0.075, "rain": 0.022, "snowfall": 0.03}
 _COVER = {"clear": 0.0, "fog": 0.9, "rain": 0.85, "snowfall": 0.8}
 _RIDGES: dict[str, tuple[float, float, float, tuple[float, float, float]]] = {
     # place: lowest, swing (tangents of elevation), roughness, colour of the hills by daylight
@@ -96,6 +96,8 @@ def air_of(scene: Scene) -> Air:
     overcast = overcast * {"rain": 0.62, "snowfall": 1.15}.get(scene.weather, 1.0)
     stops = np.array([hour.horizon, hour.middle, hour.zenith])
     stops = stops + cover * (overcast - stops)
+    if scene.place == "room":
+        stops[:] = 0.5 * (light + ambient)  # a ceiling
     if scene.place == "moon":
         stops *= np.array([[0.05], [0.0], [0.0]]) + 0.9 * cover
         ambient = ambient * 0.45
@@ -113,8 +115,9 @@ def air_of(scene: Scene) -> Air:
         density=_DENSITIES[scene.weather],
         ridge=_ridge(rng, low, swing, roughness),
         ridge_color=(np.array(color) * shine).astype(np.float32),
-        stars=scene.weather == "clear" and (scene.time == "night" or scene.place == "moon"),
-        earth=scene.place == "moon",
+        stars=scene.weather == "clear"
+        and (scene.place == "moon" or (scene.time == "night" and scene.place != "room")),
+        earth=scene.place == "moon" and scene.weather == "clear",
     )
 
 

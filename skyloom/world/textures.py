@@ -70,13 +70,12 @@ class Atlas:
     ) -> Float32[np.ndarray, "..."]:
         """Texels at (u, v), in tiles, at a mip level each: 0 is the finest. Values in -1..1."""
         side = np.right_shift(np.int32(_SIDE), level)
-        u = u * side
-        v = v * side
-        column = np.floor(u)
-        row = np.floor(v)
+        length = side.astype(np.float32)
+        u, v = u * length, v * length
+        column, row = np.floor(u), np.floor(v)
         u -= column
         v -= row
-        mask = side - 1
+        mask = side - np.int32(1)
         index = (row.astype(np.int32) & mask) * side
         index += column.astype(np.int32) & mask
         index += self.offsets[texture, level]

@@ -9,11 +9,12 @@ from skyloom.world.sky import Air
 
 _BOX = np.array([9.0, 9.0, 6.0])
 """Metres; the particles repeat with this box, which is carried along with the camera."""
-_NEAREST = 0.9
-_DROPS = 420
+_NEAREST = 1.3
+_DROPS = 320
 _FLAKES = 620
 _STREAK = 0.05  # seconds that a drop's streak is exposed for
-_STREAK_POINTS = 10
+_STREAK_POINTS = 16
+_DROP_WIDTH = 0.018
 _FLAKE_RADIUS = 0.026
 
 
@@ -105,9 +106,9 @@ class Precipitation:
         x = (column - steps * back[0] * scale).reshape(-1) - 0.5
         y = (row + steps * back[1] * scale).reshape(-1) - 0.5
         length = np.maximum(np.hypot(back[0], back[1]) * scale, 1.0)
-        # A streak is as wide as a drop and as opaque as the time that the drop is over a pixel.
-        share = 0.5 * np.minimum(0.012 * scale * _STREAK_POINTS / length * 5, 1.0)
-        share = np.minimum(share, 0.9 * length / _STREAK_POINTS * 2)
+        # A streak covers as much of a pixel as it is wide, however many points draw it.
+        thick = np.minimum(_DROP_WIDTH * scale, 1.0)
+        share = thick * np.minimum(length / _STREAK_POINTS, 1.0)
         share = np.broadcast_to(share, (_STREAK_POINTS, len(column))).reshape(-1)
         left, top = np.floor(x), np.floor(y)
         u, v = x - left, y - top

@@ -6,13 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from random import Random
 
 import numpy as np
 import pytest
 
 pytest.importorskip("crafter")
 
-from skyloom.world.crafter import _grid, render_crafter
+from skyloom.world.crafter import _grid, _play, render_crafter
 from skyloom.world.crafter_captions import DOES, FRAMES, describe_crafter
 from skyloom.world.crafter_player import ACTIVITIES, MAP, MOVES, cells_around, first_step
 
@@ -26,7 +27,7 @@ print(hashlib.sha256(clip.video.frames.tobytes() + repr(clip.truth).encode()).he
 
 @pytest.fixture(scope="module")
 def clips():
-    return [render_crafter(seed, frames=33) for seed in range(6)]
+    return [render_crafter(seed, frames=33) for seed in range(4)]
 
 
 def test_clips_are_whole(clips):
@@ -130,10 +131,12 @@ def test_heldout_clips_show_other_maps():
     assert not np.array_equal(here.video.frames, there.video.frames)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("activity", ACTIVITIES)
-def test_every_activity_is_found_among_clips(activity):
-    seeds = (seed for seed in range(400))
-    assert any(
-        render_crafter(seed, frames=25).truth["action"]["name"] == activity for seed in seeds
+def test_every_activity_comes_off_on_some_map(activity):
+    plays = (
+        _play(activity, world, "day", 16, (128, 128), Random(attempt))
+        for attempt in range(8)
+        for world in range(3)
     )
+    play = next(play for play in plays if play is not None)
+    assert play.count >= 1 and len(play.pictures) == len(play.actions) == 16

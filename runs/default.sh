@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# The bundled model from nothing: render a world, train both networks, measure them.
+# Runs on whatever device there is; every step goes on where it was interrupted.
+#
+#   bash runs/default.sh [FOLDER] [CLIPS]        defaults: out, 6000
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:-out}
+clips=${2:-6000}
+skyloom=${SKYLOOM:-.venv/bin/skyloom}
+sizes=128x128,128x128,128x128,160x96,96x160,64x64
+
+"$skyloom" world "$out/world" --clips "$clips" --seed 1 --size "$sizes" --format safetensors
+"$skyloom" train autoencoder runs/default_autoencoder.toml \
+    "out=$out/default_autoencoder" "world=$out/world"
+"$skyloom" prepare "$out/world" -o "$out/prepared" --model "$out/default_autoencoder/model"
+"$skyloom" train transformer runs/default_transformer.toml "out=$out/default_transformer" \
+    "data=$out/prepared" "autoencoder=$out/default_autoencoder/model"
+"$skyloom" bench reconstruction --model "$out/default_transformer/model" --json "$out/reconstruction.json"
+"$skyloom" bench adherence --model "$out/default_transformer/model" --json "$out/adherence.json"

@@ -1,0 +1,136 @@
+"""Transformers of one shape to race: skyloom's, and those of diffusers where it is installed.
+
+A racer is a network with inputs ready made: `step()` runs it forward and returns its prediction.
+All have the same width, depth, heads, video tokens, text tokens and precision, random weights, and
+one clip. They differ in design, which is the point, and so in FLOPs, which are counted.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor, nn
+
+from skyloom.text.features import TextFeatures
+from skyloom.transformer.config import TransformerConfig
+from skyloom.transformer.model import Transformer
+from skyloom.transformer.patches import pack
+
+CHANNELS = 16
+PATCH = 2
+MLP_RATIO = 4
+
+
+@dataclass(frozen=True)
+class RaceShape:
+    """The shape that all racers share.
+
+    Attributes:
+        grid: (t, y, x) video tokens of the clip.
+        text: tokens of the prompt.
+    """
+
+    width: int = 512
+    depth: int = 8
+    heads: int = 8
+    grid: tuple[int, int, int] = (16, 8, 8)
+    text: int = 64
+
+    @property
+    def tokens(self) -> int:
+        """Video tokens."""
+        return self.grid[0] * self.grid[1] * self.grid[2]
+
+    @property
+    def latents(self) -> tuple[int, int, int]:
+        """Latent frames, height and width that these tokens cover."""
+        return self.grid[0], PATCH * self.grid[1], PATCH * self.grid[2]
+
+
+@dataclass(frozen=True)
+class Racer:
+    """One network and its inputs.
+
+    Attributes:
+        step: forward once; returns the prediction.
+    """
+
+    name: str
+    network: nn.Module
+    step: Callable[[], Tensor]
+
+
+def racers(shape: RaceShape, dtype: torch.dtype = torch.bfloat16) -> list[Racer]:
+    """Ours first, then those of diffusers if it is installed."""
+    torch.manual_seed(0)
+    makers = [_skyloom]
+    if find_spec("diffusers") is not None:
+        makers += [_cogvideox, _sd3, _wan]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what diffusers says about itself while it is imported
+        return [maker(shape, dtype) for maker in makers]
+
+
+def _skyloom(shape: RaceShape, dtype: torch.dtype) -> Racer:
+    config = TransformerConfig(
+        channels=CHANNELS, patch=(1, PATCH, PATCH), width=shape.width, depth=shape.depth,
+        heads=shape.heads, mlp_ratio=MLP_RATIO, text_mlp_ratio=MLP_RATIO, text_width=shape.width,
+    )  # fmt: skip
+    network = Transformer(config).to(dtype)
+    packed = pack([torch.randn(CHANNELS, *shape.latents)], [12.0], config.patch)
+    sigma = torch.full((shape.tokens,), 0.5)
+    text = TextFeatures(torch.randn(shape.text, shape.width, dtype=dtype), (shape.text,))
+    return Racer("skyloom", network, lambda: network(packed, sigma, text).prediction)
+
+
+def _cogvideox(shape: RaceShape, dtype: torch.dtype) -> Racer:
+    from diffusers import CogVideoXTransformer3DModel
+
+    frames, height, width = shape.latents
+    network = CogVideoXTransformer3DModel(
+        num_attention_heads=shape.heads, attention_head_dim=shape.width // shape.heads,
+        in_channels=CHANNELS, out_channels=CHANNELS, time_embed_dim=shape.width,
+        text_embed_dim=shape.width, num_layers=shape.depth, sample_width=width,
+        sample_height=height, sample_frames=4 * (frames - 1) + 1, patch_size=PATCH,
+        max_text_seq_length=shape.text,
+    ).to(dtype)  # fmt: skip
+    x = torch.randn(1, frames, CHANNELS, height, width, dtype=dtype)
+    text = torch.randn(1, shape.text, shape.width, dtype=dtype)
+    when = torch.tensor([500])
+    return Racer("diffusers CogVideoX", network, lambda: network(x, text, when).sample)
+
+
+def _sd3(shape: RaceShape, dtype: torch.dtype) -> Racer:
+    from diffusers import SD3Transformer2DModel
+
+    frames, height, width = shape.latents
+    network = SD3Transformer2DModel(
+        sample_size=max(frames * height, width), patch_size=PATCH, in_channels=CHANNELS,
+        out_channels=CHANNELS, num_layers=shape.depth, num_attention_heads=shape.heads,
+        attention_head_dim=shape.width // shape.heads, joint_attention_dim=shape.width,
+        caption_projection_dim=shape.width, pooled_projection_dim=shape.width,
+        pos_embed_max_size=frames * height, qk_norm="rms_norm",
+    ).to(dtype)  # fmt: skip
+    # It makes images: the clip's frames below each other are one of as many tokens.
+    x = torch.randn(1, CHANNELS, frames * height, width, dtype=dtype)
+    text = torch.randn(1, shape.text, shape.width, dtype=dtype)
+    pooled = torch.randn(1, shape.width, dtype=dtype)
+    when = torch.tensor([500])
+    return Racer("diffusers SD3", network, lambda: network(x, text, pooled, when).sample)
+
+
+def _wan(shape: RaceShape, dtype: torch.dtype) -> Racer:
+    from diffusers import WanTransformer3DModel
+
+    network = WanTransformer3DModel(
+        patch_size=(1, PATCH, PATCH), num_attention_heads=shape.heads,
+        attention_head_dim=shape.width // shape.heads, in_channels=CHANNELS,
+        out_channels=CHANNELS, text_dim=shape.width, ffn_dim=MLP_RATIO * shape.width,
+        num_layers=shape.depth,
+    ).to(dtype)  # fmt: skip
+    x = torch.randn(1, CHANNELS, *shape.latents, dtype=dtype)
+    text = torch.randn(1, shape.text, shape.width, dtype=dtype)
+    when = torch.tensor([500])
+    return Racer("diffusers Wan", network, lambda: network(x, when, text).sample)

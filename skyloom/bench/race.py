@@ -1,0 +1,185 @@
+"""Racing transformers on one machine: interleaved rounds, medians, and the machine's own ceiling.
+
+Absolute figures of a machine that others use too are worth little. All racers therefore run in
+turns in one process, round after round, together with probes that do nothing but multiply; what
+counts are ratios of medians.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from skyloom.bench.peers import CHANNELS, PATCH, Racer, RaceShape, racers
+from skyloom.progress import track
+from skyloom.text.features import TextFeatures
+from skyloom.transformer.model import Transformer
+from skyloom.transformer.patches import pack
+
+PROBE = 2048
+"""Rows and columns of the matrices that the ceiling is measured with."""
+NATIVE_GRIDS = ((13, 4, 4), (13, 3, 5), (13, 5, 3), (13, 2, 2), (5, 4, 4), (1, 4, 4), (1, 3, 5))
+"""(t, y, x) tokens of clips and images as the bundled model sees them, for packing."""
+
+
+def race(shape: RaceShape, rounds: int = 6, probe: int = PROBE) -> dict[str, Any]:
+    """Tokens a second and FLOP/s of every racer, forward and in a training step.
+
+    A training step is forward, backward and AdamW on bf16 weights.
+
+    Returns:
+        "ceiling": FLOP/s of a bf16 matrix product and of a bf16 3-D convolution, and how far the
+            probes moved during the race, as (highest - lowest) / median; by racer its figures,
+            with its share of the ceiling; "forward_ratio" and "train_ratio", ours over the best
+            peer's tokens/s, None without a peer.
+    """
+    field = racers(shape)
+    probes = {"matmul": _matmul(probe), "conv3d": _conv3d()}
+    jobs: dict[str, Callable[[], object]] = {}
+    for racer in field:
+        jobs[f"forward {racer.name}"] = _forward(racer)
+        jobs[f"train {racer.name}"] = _train(racer)
+    flops = {name: count_flops(job) for name, job in (probes | jobs).items()}
+    seconds = interleaved(probes | jobs, rounds)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    rates = {name: flops[name] / medians[name] for name in medians}
+    ceiling = max(rates[name] for name in probes)
+    figures: dict[str, Any] = {"ceiling": {name: rates[name] for name in probes}}
+    figures["ceiling"]["moved"] = max(
+        (max(seconds[name]) - min(seconds[name])) / medians[name] for name in probes
+    )
+    figures["racers"] = {
+        racer.name: {
+            "parameters": sum(p.numel() for p in racer.network.parameters()),
+            **{
+                kind: {
+                    "tokens/s": shape.tokens / medians[f"{kind} {racer.name}"],
+                    "FLOP": flops[f"{kind} {racer.name}"],
+                    "FLOP/s": rates[f"{kind} {racer.name}"],
+                    "of ceiling": rates[f"{kind} {racer.name}"] / ceiling,
+                }
+                for kind in ("forward", "train")
+            },
+        }
+        for racer in field
+    }
+    for kind in ("forward", "train"):
+        speeds = [row[kind]["tokens/s"] for row in figures["racers"].values()]
+        figures[f"{kind}_ratio"] = speeds[0] / max(speeds[1:]) if speeds[1:] else None
+    return figures
+
+
+def packing(shape: RaceShape, rounds: int = 6) -> dict[str, Any]:
+    """What packing clips of native sizes gains over padding them, and over one by one.
+
+    Padded means each as long as the longest, the only batch that fixed sizes allow. Useful tokens
+    a second of a forward pass; "of ideal" is the share of all executed tokens that are useful.
+    """
+    racer = racers(shape)[0]
+    longest = max(NATIVE_GRIDS, key=lambda grid: grid[0] * grid[1] * grid[2])
+    useful = sum(t * y * x for t, y, x in NATIVE_GRIDS)
+    network = racer.network
+    assert isinstance(network, Transformer)
+    jobs = {
+        "packed": _packed(network, NATIVE_GRIDS, shape.text),
+        "padded": _packed(network, (longest,) * len(NATIVE_GRIDS), shape.text),
+        "one by one": _each([_packed(network, (grid,), shape.text) for grid in NATIVE_GRIDS]),
+    }
+    times = interleaved(jobs, rounds)
+    speeds = {name: useful / statistics.median(seconds) for name, seconds in times.items()}
+    executed = len(NATIVE_GRIDS) * longest[0] * longest[1] * longest[2]
+    return {
+        "useful tokens/s": speeds,
+        "over padded": speeds["packed"] / speeds["padded"],
+        "over one by one": speeds["packed"] / speeds["one by one"],
+        "useful when padded": useful / executed,
+    }
+
+
+def interleaved(
+    jobs: Mapping[str, Callable[[], object]], rounds: int
+) -> dict[str, list[float]]:
+    """Seconds of each job in each round; every job runs once in every round, after one to warm up."""
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    with track((rounds + 1) * len(jobs), "racing", unit="runs") as bar:
+        for number in range(rounds + 1):
+            for name, job in jobs.items():
+                start = time.perf_counter()
+                job()
+                if number:
+                    seconds[name].append(time.perf_counter() - start)
+                bar.advance()
+    return seconds
+
+
+def count_flops(job: Callable[[], object]) -> int:
+    """Floating point operations of a job, attention included, as PyTorch counts them."""
+    # The counter knows products of matrices and not the CPU's fused attention.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        job()
+    return counter.get_total_flops()
+
+
+def _matmul(size: int) -> Callable[[], object]:
+    a, b = (torch.randn(size, size, dtype=torch.bfloat16) for _ in range(2))
+    return lambda: a @ b
+
+
+def _conv3d() -> Callable[[], object]:
+    convolution = nn.Conv3d(96, 96, 3, padding=1).to(torch.bfloat16, memory_format=torch.channels_last_3d)
+    x = torch.randn(1, 96, 8, 32, 32, dtype=torch.bfloat16)
+    x = x.contiguous(memory_format=torch.channels_last_3d)
+
+    @torch.no_grad()
+    def job() -> Tensor:
+        return convolution(x)
+
+    return job
+
+
+def _forward(racer: Racer) -> Callable[[], object]:
+    @torch.no_grad()
+    def job() -> Tensor:
+        return racer.step()
+
+    return job
+
+
+def _train(racer: Racer) -> Callable[[], object]:
+    optimizer = torch.optim.AdamW(racer.network.parameters(), lr=1e-5, fused=True)
+
+    def job() -> None:
+        racer.step().float().square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return job
+
+
+def _packed(
+    network: Transformer, grids: Sequence[tuple[int, int, int]], text: int
+) -> Callable[[], object]:
+    clips = [torch.randn(CHANNELS, t, PATCH * y, PATCH * x) for t, y, x in grids]
+    packed = pack(clips, [12.0] * len(grids), network.config.patch)
+    sigma = torch.full((len(packed.tokens),), 0.5)
+    features = torch.randn(text * len(grids), network.config.text_width)
+    prompts = TextFeatures(features.to(network.enter.weight.dtype), (text,) * len(grids))
+
+    @torch.no_grad()
+    def job() -> object:
+        return network(packed, sigma, prompts)
+
+    return job
+
+
+def _each(jobs: Sequence[Callable[[], object]]) -> Callable[[], object]:
+    def job() -> None:
+        for one in jobs:
+            one()
+
+    return job
