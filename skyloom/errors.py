@@ -1,4 +1,4 @@
-"""The error that is meant for a person: one sentence that says what is wrong and what would work."""
+"""Errors meant for a person: one sentence that says what is wrong and what would work."""
 
 
 class UserError(Exception):

@@ -134,7 +134,7 @@ class Skyloom:
     @torch.inference_mode()
     def sample(
         self, requests: Sequence[Request], progress: Progress | None = None
-    ) -> list[Float[Tensor, "C T H W"]]:
+    ) -> list[Float[Tensor, "C _T _H _W"]]:
         """The clean latents of each request."""
         first = requests[0]
         shared = {(r.steps, r.solver, r.guidance, r.rescale) for r in requests}

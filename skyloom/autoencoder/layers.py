@@ -58,8 +58,9 @@ class CausalConv3d(nn.Module):
 class ResidualBlock(nn.Module):
     """x + conv(silu(conv(silu(x)))), the first over space and time, the second over space.
 
-    There is no normalisation: the last convolution starts at zero, so that a stack of blocks
-    starts as the identity, and every position stays independent of the clip's length.
+    There is no normalisation: the last convolution's weights start at zero, so that a stack of
+    blocks starts as the identity up to a constant, and every position stays independent of the
+    clip's length.
     """
 
     def __init__(self, width: int) -> None:

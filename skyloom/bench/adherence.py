@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skyloom.bench.attributes import ATTRIBUTES
-from skyloom.bench.judges import load_judge
+from skyloom.bench.judges import FOLDER, load_judge
 from skyloom.bench.prompts import Prompt, held_out_prompts
 from skyloom.bench.table import format_table, percent, write_json
 from skyloom.bench.tally import Tally
@@ -41,6 +41,7 @@ def run(
     seconds: float = 4.0,
     steps: int | None = None,
     guidance: float | None = None,
+    judge_folder: Path = FOLDER,
 ) -> dict[str, Any]:
     """Generate clips of held-out prompts, judge them, and count; the same call, the same figures.
 
@@ -51,6 +52,7 @@ def run(
         quick: a few prompts and one seed, to see whether all is well.
         sheet: PNG file to draw frames of the first clip of the prompts into.
         steps, guidance: the pipeline's own unless given.
+        judge_folder: where the judge lies; the bundled one unless told otherwise.
 
     Raises:
         UserError: the model or the judge cannot be read, or `sheet` cannot be written.
@@ -63,7 +65,7 @@ def run(
         check_writable(sheet)
     count = prompts or (QUICK if quick else PROMPTS)
     seeds = 1 if quick else seeds
-    model, judge = Skyloom.load(model_folder), load_judge()
+    model, judge = Skyloom.load(model_folder), load_judge(judge_folder)
     fixed: dict[str, Any] = {"size": size, "seconds": seconds, "steps": steps, "guidance": guidance}
     given = {name: value for name, value in fixed.items() if value is not None}
     tiers, clips, strips = {}, list[dict[str, Any]](), list[np.ndarray]()

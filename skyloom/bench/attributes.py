@@ -25,6 +25,7 @@ from skyloom.world.scene import (
     RELATIONS,
     TIMES,
     WEATHERS,
+    WORD_SURFACES,
     Action,
     Camera,
     Relation,
@@ -52,8 +53,9 @@ CLIP_WORDS = {
     "look": LOOKS,
     "camera": CAMERAS,
     "shots": ("1", "2"),
+    "surface": ("none", *WORD_SURFACES),
 }
-"""The words of the clip as a whole."""
+"""The words of the clip as a whole; `surface` is what carries a word that can be read."""
 WORD = "word"
 """The attribute whose words are not of a list: what can be read."""
 ATTRIBUTES = (
@@ -125,6 +127,7 @@ def words_of(scene: Scene, frames: int = 49) -> dict[str, str | None]:
         "time": scene.time,
         "weather": scene.weather,
         "look": scene.look,
+        "surface": "none" if scene.word is None else scene.word.surface,
         WORD: None if scene.word is None else scene.word.text,
     }
     if frames > 1:
@@ -163,20 +166,20 @@ def asked_of(scene: Scene, facts: Mapping[str, str]) -> dict[str, str]:
 
 
 def mirrored(scene: Scene) -> Scene:
-    """The scene whose clip is the mirror image of this one's, but for letters."""
+    """The scene whose clip is the mirror image of this one's, but for the letters of its word."""
     action, relation = scene.action, scene.relation
-    direction = action.direction or ""
     return replace(
         scene,
-        action=replace(action, direction=_MIRRORED.get(direction, direction) or None),
-        relation=relation
-        and replace(relation, name=_MIRRORED.get(relation.name, relation.name)),
+        action=replace(action, direction=_mirrored_word(action.direction)),
+        relation=relation and replace(relation, name=_MIRRORED.get(relation.name, relation.name)),
         cameras=tuple(
-            Camera(camera.move, _MIRRORED.get(camera.direction or "", camera.direction or "") or None)
-            for camera in scene.cameras
+            Camera(camera.move, _mirrored_word(camera.direction)) for camera in scene.cameras
         ),
-        word=None,
     )
+
+
+def _mirrored_word(direction: str | None) -> str | None:
+    return _MIRRORED.get(direction, direction) if direction else None
 
 
 def scene_of(truth: Mapping) -> Scene:

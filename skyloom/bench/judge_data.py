@@ -167,9 +167,7 @@ def _covered(middle: float, width: float, cells: int) -> Float[Tensor, " h"]:
     return (high - low).clamp(min=0) + 1e-6
 
 
-def spoiled(
-    clip: Float[Tensor, "F 3 H W"], rng: np.random.Generator
-) -> Float[Tensor, "F 3 H W"]:
+def spoiled(clip: Float[Tensor, "F 3 H W"], rng: np.random.Generator) -> Float[Tensor, "F 3 H W"]:
     """The clip as a worse camera, file or model might show it; the same for one state of `rng`."""
     gray = clip.mean(dim=1, keepdim=True)
     clip = gray + rng.uniform(0.85, 1.15) * (clip - gray)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange, reduce
+from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from skyloom.bench.attributes import CLIP_WORDS, ROLES, SUBJECT_WORDS
 
-STILL_WORDS = ("place", "time", "weather", "look")
+STILL_WORDS = ("place", "time", "weather", "look", "surface")
 """Words of the clip that a single frame shows: read off the details too."""
 
 
@@ -105,6 +105,21 @@ class Neighbours(nn.Module):
         return x + self.mix(F.relu(three))
 
 
+class Across(nn.Module):
+    """Layers in space and in time: for each True a `Neighbours`, for each False a `Residual`."""
+
+    def __init__(self, width: int, in_time: tuple[bool, ...]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            Neighbours(width) if time else Residual(width) for time in in_time
+        )
+
+    def forward(self, x: Float[Tensor, "N C H W"], frames: int) -> Float[Tensor, "N C H W"]:
+        for layer in self.layers:
+            x = layer(x, frames) if isinstance(layer, Neighbours) else layer(x)
+        return x
+
+
 class Motion(nn.Module):
     """All frames at half resolution: features at 1/8 and 1/16 of the full picture."""
 
@@ -112,12 +127,11 @@ class Motion(nn.Module):
         super().__init__()
         fine, coarse = config.motion
         self.enter = nn.Conv2d(48 + 64, fine, 1)
-        self.fine = nn.ModuleList([Neighbours(fine), Residual(fine)])
-        self.down = nn.Conv2d(4 * fine, coarse, 1)
-        self.coarse = nn.ModuleList(
-            [Residual(coarse), Neighbours(coarse), Residual(coarse), Neighbours(coarse)]
+        self.levels = nn.ModuleList(
+            [Across(fine, (True, False)), Across(coarse, (False, True) * 2)]
         )
-        self.up = nn.Conv2d(coarse, fine, 1)
+        self.downs = nn.ModuleList([nn.Conv2d(4 * fine, coarse, 1)])
+        self.ups = nn.ModuleList([nn.Conv2d(coarse, fine, 1)])
 
     def forward(
         self, clip: Float[Tensor, "B F 3 H W"]
@@ -130,11 +144,9 @@ class Motion(nn.Module):
         small = ((rows[..., ::2] + rows[..., 1::2]) / 4).flatten(0, 1)
         x = torch.cat([F.pixel_unshuffle(small, 4), 4 * F.pixel_unshuffle(change, 8)], dim=1)
         x = self.enter(x.contiguous(memory_format=torch.channels_last))
-        x = self.fine[1](self.fine[0](x, frames))
-        y = self.down(F.pixel_unshuffle(x, 2))
-        for layer in self.coarse:
-            y = layer(y, frames) if isinstance(layer, Neighbours) else layer(y)
-        return x + F.interpolate(self.up(y), scale_factor=2.0, mode="nearest"), y
+        x = self.levels[0](x, frames)
+        y = self.levels[1](self.downs[0](F.pixel_unshuffle(x, 2)), frames)
+        return x + F.interpolate(self.ups[0](y), scale_factor=2.0, mode="nearest"), y
 
 
 class Detail(nn.Module):
@@ -144,23 +156,20 @@ class Detail(nn.Module):
         super().__init__()
         finest, fine, coarse = config.detail
         self.enter = nn.Conv2d(48, finest, 3, padding=1)
-        self.finest = Residual(finest)
-        self.down = nn.Conv2d(4 * finest, fine, 1)
-        self.fine = nn.Sequential(Residual(fine), Residual(fine))
-        self.further_down = nn.Conv2d(4 * fine, coarse, 1)
-        self.coarse = Residual(coarse)
+        self.levels = nn.ModuleList(
+            [Residual(finest), nn.Sequential(Residual(fine), Residual(fine)), Residual(coarse)]
+        )
+        self.downs = nn.ModuleList([nn.Conv2d(4 * finest, fine, 1), nn.Conv2d(4 * fine, coarse, 1)])
         self.aside = nn.Conv2d(4 * finest, finest, 1)
 
     def forward(
         self, pictures: Float[Tensor, "N 3 H W"]
     ) -> tuple[Float[Tensor, "N C h w"], Float[Tensor, "N K"]]:
         """Features for the places of roles, and mean and deviation over the whole picture."""
-        x = self.enter(
-            F.pixel_unshuffle(pictures, 4).contiguous(memory_format=torch.channels_last)
-        )
-        x = F.pixel_unshuffle(self.finest(x), 2)
-        y = self.fine(self.down(x))
-        z = self.coarse(self.further_down(F.pixel_unshuffle(y, 2))).flatten(2)
+        x = self.enter(F.pixel_unshuffle(pictures, 4).contiguous(memory_format=torch.channels_last))
+        x = F.pixel_unshuffle(self.levels[0](x), 2)
+        y = self.levels[1](self.downs[0](x))
+        z = self.levels[2](self.downs[1](F.pixel_unshuffle(y, 2))).flatten(2)
         whole = torch.cat([z.mean(dim=2), z.float().std(dim=2).to(z.dtype)], dim=1)
         return torch.cat([y, F.relu(self.aside(x))], dim=1), whole
 
@@ -174,10 +183,14 @@ class FrameBlock(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width)
+        )
 
     def forward(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
-        q, k, v = rearrange(self.qkv(self.norms[0](x)), "b n (a k w) -> a b k n w", a=3, k=self.heads)
+        q, k, v = rearrange(
+            self.qkv(self.norms[0](x)), "b n (a k w) -> a b k n w", a=3, k=self.heads
+        )
         h = F.scaled_dot_product_attention(q, k, v)
         x = x + self.out(rearrange(h, "b k n w -> b n (k w)"))
         return x + self.mlp(self.norms[1](x))
@@ -197,9 +210,7 @@ class JudgeNetwork(nn.Module):
         self.token = nn.Linear(2 * coarse + roles * (fine + 4), width)
         self.when = nn.Parameter(0.02 * torch.randn(config.moments, width))
         self.whole = nn.Parameter(0.02 * torch.randn(width))
-        self.blocks = nn.ModuleList(
-            FrameBlock(width, config.heads) for _ in range(config.layers)
-        )
+        self.blocks = nn.ModuleList(FrameBlock(width, config.heads) for _ in range(config.layers))
         self.visible = nn.Linear(width, roles)
         self.subject = nn.Sequential(
             nn.LayerNorm(middle + finest + 2 * last + width),
@@ -289,8 +300,3 @@ class JudgeNetwork(nn.Module):
         for name, head in self.of_clip.items():
             words[name] = head(still if name in STILL_WORDS else story).float()
         return words
-
-
-def parameters(network: nn.Module) -> int:
-    """How many weights there are."""
-    return sum(reduce(torch.ones(p.shape), "... -> ", "sum").int().item() for p in network.parameters())

@@ -1,6 +1,6 @@
 """Teaching the judges on the world's truth, and finding out how far they can be trusted.
 
-    python -m skyloom.bench.judge_training runs/default_judge.toml [key=value ...] [--minutes M]
+python -m skyloom.bench.judge_training runs/default_judge.toml [key=value ...] [--minutes M]
 """
 
 import argparse
@@ -22,9 +22,9 @@ from skyloom.bench.prompts import held_out_prompts
 from skyloom.bench.table import write_json
 from skyloom.bench.tally import Tally
 from skyloom.config import load_toml, to_dict
+from skyloom.device import pick_device, pick_dtype
 from skyloom.errors import UserError
 from skyloom.progress import track
-from skyloom.device import pick_device, pick_dtype
 from skyloom.train.loop import LoopConfig, run
 from skyloom.train.optim import OptimConfig
 from skyloom.train.prefetch import Prefetch
@@ -73,8 +73,8 @@ class JudgeTask:
         self.device = pick_device(recipe.device)
         self.dtype = pick_dtype(self.device)
         torch.manual_seed(recipe.seed)
-        network = JudgeNetwork(recipe.model).to(self.device, self.dtype)
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = JudgeNetwork(recipe.model).to(self.device, self.dtype)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.modules: dict[str, nn.Module] = {"judge": self.network}
         folders = [Path(folder) for folder in recipe.data]
         most, kept = recipe.model.moments, recipe.held_out
@@ -99,9 +99,7 @@ class JudgeTask:
         findings = self.network(
             batch.clip.to(self.device, self.dtype),
             looked.to(self.device),
-            Told(
-                batch.places.to(self.device), batch.visible.to(self.device), told.to(self.device)
-            ),
+            Told(batch.places.to(self.device), batch.visible.to(self.device), told.to(self.device)),
         )
         words, right = words_loss(findings, batch)
         finding = places_loss(findings, batch)
@@ -137,7 +135,7 @@ def _drawn(batch: JudgeBatch, count: int, rng: np.random.Generator) -> np.ndarra
 
 
 def words_loss(findings: Findings, batch: JudgeBatch) -> tuple[Tensor, float]:
-    """Cross-entropy of each attribute where there is a word, summed; and the share that is right."""
+    """Cross-entropy summed over attributes, where there is a word; and the share that is right."""
     losses, right, asked = [], 0, 0
     for name, logits in findings.words.items():
         label = batch.labels[name].to(logits.device)
@@ -145,7 +143,9 @@ def words_loss(findings: Findings, batch: JudgeBatch) -> tuple[Tensor, float]:
         count = int(there.sum())
         if not count:
             continue
-        total = F.cross_entropy(logits, label, ignore_index=-1, reduction="sum", label_smoothing=0.02)
+        total = F.cross_entropy(
+            logits, label, ignore_index=-1, reduction="sum", label_smoothing=0.02
+        )
         losses.append(total / len(label))
         right += int((logits.argmax(dim=1) == label)[there].sum())
         asked += count

@@ -79,5 +79,5 @@ def load_judge(folder: Path = FOLDER) -> Judge:
         ) from error
     path = folder / NAME / ACCURACY
     accuracy = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    network = network.to(memory_format=torch.channels_last).requires_grad_(False).eval()
-    return Judge(network, accuracy)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Judge(network.requires_grad_(False).eval(), accuracy)

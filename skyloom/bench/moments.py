@@ -37,7 +37,7 @@ def chosen(video: Video, most: int) -> Frames:
     return video.frames[moments(len(video.frames), video.fps, most)]
 
 
-def to_scale(frames: Frames) -> Float[Tensor, "F 3 H W"]:
+def to_scale(frames: Frames) -> Float[Tensor, "F 3 h w"]:
     """Bytes to pixels in [-1, 1] at the judges' scale."""
     height, width = frames.shape[1:3]
     pixels = rearrange(torch.from_numpy(frames), "f h w c -> f c h w").float() / 127.5 - 1

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from skyloom.bench.attributes import asked_of
+from skyloom.world.captions import tell
 from skyloom.world.sampling import sample_scene
 from skyloom.world.scene import TIERS, Scene
 from skyloom.world.teller import Caption
-from skyloom.world.captions import tell
 
 FIRST_SEED = {"one": 7_000_000, "two": 7_100_000, "all": 7_200_000}
-"""Of each tier's prompts; the seeds of scenes that training draws are far above, by hash."""
+"""Of each tier's prompts."""
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,7 @@ class Likeness:
         self._squares, self._values = 0.0, 0
         self._ssim, self._frames = 0.0, 0
 
-    def add(
-        self, a: UInt8[np.ndarray, "F H W 3"], b: UInt8[np.ndarray, "F H W 3"]
-    ) -> None:
+    def add(self, a: UInt8[np.ndarray, "F H W 3"], b: UInt8[np.ndarray, "F H W 3"]) -> None:
         """Compare further frames."""
         difference = a.astype(np.float32) - b.astype(np.float32)
         self._squares += float(np.square(difference).sum(dtype=np.float64))
@@ -48,9 +46,7 @@ def psnr(squared_error: float) -> float:
     return float(10 * np.log10(PEAK**2 / max(squared_error, 1e-9)))
 
 
-def ssim(
-    a: UInt8[np.ndarray, "F H W 3"], b: UInt8[np.ndarray, "F H W 3"]
-) -> np.ndarray:
+def ssim(a: UInt8[np.ndarray, "F H W 3"], b: UInt8[np.ndarray, "F H W 3"]) -> np.ndarray:
     """Structural similarity of each frame, the mean over its channels.
 
     Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity",

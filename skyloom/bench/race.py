@@ -101,10 +101,8 @@ def packing(shape: RaceShape, rounds: int = 6) -> dict[str, Any]:
     }
 
 
-def interleaved(
-    jobs: Mapping[str, Callable[[], object]], rounds: int
-) -> dict[str, list[float]]:
-    """Seconds of each job in each round; every job runs once in every round, after one to warm up."""
+def interleaved(jobs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each job in each round: all take turns, after one turn to warm up."""
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     with track((rounds + 1) * len(jobs), "racing", unit="runs") as bar:
         for number in range(rounds + 1):
@@ -131,7 +129,8 @@ def _matmul(size: int) -> Callable[[], object]:
 
 
 def _conv3d() -> Callable[[], object]:
-    convolution = nn.Conv3d(96, 96, 3, padding=1).to(torch.bfloat16, memory_format=torch.channels_last_3d)
+    convolution = nn.Conv3d(96, 96, 3, padding=1, dtype=torch.bfloat16)
+    convolution.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     x = torch.randn(1, 96, 8, 32, 32, dtype=torch.bfloat16)
     x = x.contiguous(memory_format=torch.channels_last_3d)
 
@@ -164,8 +163,12 @@ def _train(racer: Racer) -> Callable[[], object]:
 def _packed(
     network: Transformer, grids: Sequence[tuple[int, int, int]], text: int
 ) -> Callable[[], object]:
-    clips = [torch.randn(CHANNELS, t, PATCH * y, PATCH * x) for t, y, x in grids]
-    packed = pack(clips, [12.0] * len(grids), network.config.patch)
+    packed, *others = (
+        pack([torch.randn(CHANNELS, t, PATCH * y, PATCH * x)], [12.0], network.config.patch)
+        for t, y, x in grids
+    )
+    for other in others:
+        packed = packed.followed_by(other)
     sigma = torch.full((len(packed.tokens),), 0.5)
     features = torch.randn(text * len(grids), network.config.text_width)
     prompts = TextFeatures(features.to(network.enter.weight.dtype), (text,) * len(grids))

@@ -35,7 +35,7 @@ class Source:
 
     group: str
     name: str
-    pieces: Iterable[Frames]
+    pieces: Iterable[np.ndarray]
 
 
 def run(
@@ -56,9 +56,10 @@ def run(
         UserError: the model cannot be read, or a file is no video.
     """
     from skyloom.autoencoder.folder import load_autoencoder
-    from skyloom.pipeline import BUNDLED
+    from skyloom.modelfolder import BUNDLED
 
-    model = load_autoencoder(model_folder or BUNDLED).to(memory_format=torch.channels_last_3d)
+    model = load_autoencoder(model_folder or BUNDLED)
+    model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     sources = [_file("files", file) for file in files] or _standard(clips)
     rows = []
     with track(len(sources), "reconstructing", unit="clips") as bar:
@@ -94,7 +95,7 @@ def measure(model: "Autoencoder", source: Source) -> dict[str, Any]:
     a latent are left out.
     """
     time, space, _ = model.stride
-    waiting: deque[Frames] = deque()
+    waiting: deque[np.ndarray] = deque()
 
     def pixels() -> Iterator[Tensor]:
         for piece in in_pieces(source.pieces, time, space):
@@ -120,9 +121,9 @@ def measure(model: "Autoencoder", source: Source) -> dict[str, Any]:
     }
 
 
-def in_pieces(chunks: Iterable[Frames], time: int, space: int) -> Iterator[Frames]:
-    """Frames in pieces that an autoencoder takes: 1 + n * time first, then n * time."""
-    held: Frames | None = None
+def in_pieces(chunks: Iterable[np.ndarray], time: int, space: int) -> Iterator[np.ndarray]:
+    """Frames (F H W 3, uint8) as an autoencoder takes them: 1 + n * time first, then n * time."""
+    held: np.ndarray | None = None
     first = 1
     for chunk in chunks:
         chunk = _cropped(chunk, space)
@@ -169,7 +170,7 @@ class _World:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def __iter__(self) -> Iterator[Frames]:
+    def __iter__(self) -> Iterator[np.ndarray]:
         from skyloom.world import render_clip, sample_scene
 
         yield render_clip(sample_scene(self.seed, split="heldout"), SIZE).video.frames
@@ -181,7 +182,7 @@ class _Game:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def __iter__(self) -> Iterator[Frames]:
+    def __iter__(self) -> Iterator[np.ndarray]:
         from skyloom.world.crafter import render_crafter
 
         yield render_crafter(self.seed, SIZE).video.frames
@@ -193,7 +194,7 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __iter__(self) -> Iterator[Frames]:
+    def __iter__(self) -> Iterator[np.ndarray]:
         from skyloom.video import read_chunks
 
         for piece in read_chunks(self.path, 4):

@@ -1,4 +1,4 @@
-"""What every bench does with its figures: a table for the screen, and a JSON file with all of them."""
+"""What every bench does with its figures: a table for the screen, all of them to JSON."""
 
 import io
 import json

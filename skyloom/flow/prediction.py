@@ -5,7 +5,7 @@ lies between is said here and nowhere else, so that a network never knows which 
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from einops import rearrange, reduce
@@ -17,6 +17,7 @@ from skyloom.flow import path
 from skyloom.flow.schedule import logit_normal
 
 
+@runtime_checkable
 class Prediction(Protocol):
     """One meaning of a network's output."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,7 @@ class LoopConfig:
     skip_limit: int = 5
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the loop trains."""
 

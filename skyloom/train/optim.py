@@ -145,13 +145,19 @@ class Optimizer:
         """The inverse of `tensors`.
 
         Raises:
-            KeyError: a master or an average is missing.
+            KeyError: a master, an average or a frozen tensor is missing.
+            RuntimeError: one has another shape.
         """
-        for name in self.masters:
-            self.masters[name].copy_(tensors[f"master/{name}"])
-            self.averages[name].copy_(tensors[f"average/{name}"])
-        for name, tensor in self.frozen.items():
-            tensor.copy_(tensors[f"frozen/{name}"])
+        for kind, kept in (
+            ("master", self.masters),
+            ("average", self.averages),
+            ("frozen", self.frozen),
+        ):
+            for name, tensor in kept.items():
+                saved = tensors[f"{kind}/{name}"]
+                if saved.shape != tensor.shape:  # which `copy_` would broadcast
+                    raise RuntimeError(f"{name} is {tuple(saved.shape)}, not {tuple(tensor.shape)}")
+                tensor.copy_(saved)
         for algorithm in self.algorithms:
             kind = type(algorithm).__name__
             owned = {id(p) for group in algorithm.param_groups for p in group["params"]}

@@ -201,7 +201,8 @@ class TransformerTask:
         else:
             _check_widths(recipe, dataset)
             captions = [caption for row in dataset.rows for caption in row.captions]
-            tokenizer = Tokenizer.train(captions, recipe.text.vocabulary)
+            sizes = recipe.text
+            tokenizer = Tokenizer.train(captions, sizes.vocabulary, sizes.max_tokens)
             transformer = Transformer(recipe.model)
             text = BundledTextEncoder(recipe.text, tokenizer)
         self.transformer = transformer.to(self.device, self.dtype).requires_grad_(True).train()

@@ -62,7 +62,7 @@ class Packed:
 
 
 def pack(
-    latents: Sequence[Float[Tensor, "C T H W"]],
+    latents: Sequence[Float[Tensor, "C _T _H _W"]],
     fps: Sequence[float],
     patch: tuple[int, int, int],
 ) -> Packed:
@@ -85,7 +85,7 @@ def pack(
 
 def unpack(
     packed: Packed, channels: int, patch: tuple[int, int, int]
-) -> list[Float[Tensor, "C T H W"]]:
+) -> list[Float[Tensor, "C _T _H _W"]]:
     """The inverse of `pack`."""
     q, r, s = patch
     return [

@@ -121,7 +121,7 @@ class Background:
         albedo = self._tint * pattern
         albedo += 1
         albedo *= self._albedo
-        clear = np.exp(np.float32(-self._air.density) * distance)
+        clear = self._air.clearness(distance)
         albedo *= clear
         dark = albedo * self._ambient
         dark += self._air.fog[:, None, None] * (1 - clear)
@@ -194,7 +194,7 @@ class Background:
         foam = np.clip(1 - np.abs(edge - 0.28) / 0.28, 0, 1) * (0.75 + 0.4 * swell)
         white = 0.85 * (self._ambient + self._lit)
         sea += np.clip(foam, 0, 1) * (white - sea)
-        sea += (1 - np.exp(-air.density * distance)) * (air.fog[:, None, None] - sea)
+        sea += (1 - air.clearness(distance)) * (air.fog[:, None, None] - sea)
         cover = np.clip(edge / 0.15, 0, 1)
         layer.dark[:, whole] = sand + cover * (sea - sand)
         layer.gain[:, band] = sunlit * (1 - cover)

@@ -105,8 +105,8 @@ def _turned(pose: Pose, angle: float) -> Pose:
     """The pose turned to its right by `angle` radians about the vertical."""
     c, s = cos(angle), sin(angle)
     about_up = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-    turned = [about_up @ axis for axis in (pose.right, pose.up, pose.forward)]
-    return Pose(pose.position, *turned, pose.tan_half)
+    right, up, forward = pose.axes @ about_up.T
+    return Pose(pose.position, right, up, forward, pose.tan_half)
 
 
 def pixel_pitch(tan_half: float, size: tuple[int, int]) -> float:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 
 @cache
-def cone(sides: int = 40) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "G 3"]]:
+def cone(sides: int = 24) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "G 3"]]:
     """Vertices and triangles of a cone of base radius 1 at z = 0 and apex at z = 1."""
     angle = np.arange(sides) * (2 * np.pi / sides)
     rim = np.stack([np.cos(angle), np.sin(angle), np.zeros(sides)], axis=-1)

@@ -116,24 +116,27 @@ def groups_of(*groups: int) -> UInt8[np.ndarray, "6"]:
 
 
 class Bounds:
-    """Boxes and spheres around some geoms, to find the rays that may meet them."""
+    """Boxes around some geoms, to find the rays that may meet them."""
 
     def __init__(self, model: "mujoco.MjModel", geoms: Int[np.ndarray, "g"]):
+        import mujoco
+
         self._geoms = geoms
         self._radii = model.geom_rbound[geoms]
         box = model.geom_aabb.reshape(-1, 2, 3)[geoms]
+        # A sphere's box need not turn with it.
+        self._upright = model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_SPHERE
         signs = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)], float)
         self._corners = box[:, :1] + signs * box[:, 1:]
 
-    def of(self, data: "mujoco.MjData") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Corners (g, 8, 3), middles (g, 3) and radii (g,) in the world of those above ground."""
+    def corners(self, data: "mujoco.MjData") -> Float[np.ndarray, "g 8 3"]:
+        """Corners in the world of the boxes around those geoms that are not below the ground."""
         middles = data.geom_xpos[self._geoms]
         turns = data.geom_xmat[self._geoms].reshape(-1, 3, 3)
+        turns[self._upright] = np.eye(3)
         corners = self._corners @ turns.transpose(0, 2, 1) + middles[:, None]
         above = middles[:, 2] + self._radii > 0
-        if above.all():
-            return corners, middles, self._radii
-        return corners[above], middles[above], self._radii[above]
+        return corners if above.all() else corners[above]
 
 
 def rays_within(

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int, Int8, UInt8
 from skyloom.world.background import Background, Layer
 from skyloom.world.camera import Pose, pixel_pitch, same_pose
 from skyloom.world.looks import Look
+from skyloom.world.planar import pick, place
 from skyloom.world.raycast import sort_geoms
 from skyloom.world.scene import Scene
 from skyloom.world.shade import Shader
@@ -108,8 +109,10 @@ class Renderer:
             self._add_scenery(image, self._scenery)
             depth, geom = self._scenery.depth.copy(), self._scenery.geom.copy()
         self._add_things(image, depth, geom, pose, "things" if self._scenery else "all")
-        self._precipitation.add(image, depth, pose, seconds)
-        rgb = self._look.apply(_to_bytes(self._tone, image), geom, seconds)
+        veil = self._precipitation.veil(depth, pose, seconds)
+        if veil is not None and not self._look.draws_veil:
+            self._precipitation.add(image, veil)
+        rgb = self._look.apply(_to_bytes(self._tone, image), geom, veil, seconds)
         return Rendered(rgb, self._subject[geom])
 
     def _aim(self, tan_half: float) -> None:
@@ -134,22 +137,24 @@ class Renderer:
         _enter(seen, depth, geom)
         data = self._stage.data
         dark, gain = self._shader.color(seen.samples, data.geom_xpos, data.geom_xmat)
-        parts = seen.blend(np.concatenate([dark, gain, seen.samples.point])).reshape(9, -1)
-        cover = seen.cover().reshape(-1)
-        shown = np.flatnonzero(cover)
-        parts, cover = parts[:, shown], cover[shown]
-        shadow = self._shadows.locate(*(parts[6:] / cover))
-        pixels = shown + seen.rows.start * self._size[0]
+        parts = seen.blend(dark, gain, seen.samples.point)
+        row, column = np.nonzero(parts[9])
+        parts = pick(parts.reshape(10, -1), row * parts.shape[2] + column)
+        cover = parts[9]
+        shadow = self._shadows.locate(*(parts[6:9] / cover))
+        rows, columns = seen.window
+        pixels = (row + rows.start) * self._size[0] + column + columns.start
         return _Scenery(pixels, 1 - cover, parts[:3], parts[3:6], shadow, depth, geom)
 
     def _add_scenery(self, image: Float32[np.ndarray, "3 H W"], scenery: _Scenery) -> None:
         if not len(scenery.pixels):
             return
         flat = image.reshape(3, -1)
-        color = flat[:, scenery.pixels] * scenery.clear
+        color = pick(flat, scenery.pixels)
+        color *= scenery.clear
         color += scenery.dark
         color += scenery.gain * self._shadows.above_ground(scenery.shadow)
-        flat[:, scenery.pixels] = color
+        place(flat, scenery.pixels, color)
 
     def _add_things(
         self,
@@ -161,7 +166,8 @@ class Renderer:
     ) -> None:
         """Draw a part of the geoms as it stands now; enter it into the depths and geoms."""
         assert self._sight is not None
-        before = depth if part == "things" else None
+        # The ground limits every ray by itself; here, what stands in front of things.
+        before = np.where(geom >= 0, depth, np.float32(np.inf)) if part == "things" else None
         seen = self._sight.see(pose, self._parts[part], before)
         if seen is None:
             return
@@ -170,16 +176,17 @@ class Renderer:
         dark, gain = self._shader.color(seen.samples, data.geom_xpos, data.geom_xmat)
         gain *= self._shadows.above_ground(self._shadows.locate(*seen.samples.point))
         dark += gain
-        rows = image[:, seen.rows]
-        rows *= 1 - seen.cover()
-        rows += seen.blend(dark)
+        blended = seen.blend(dark)
+        window = image[:, *seen.window]
+        window *= 1 - blended[3]
+        window += blended[:3]
 
 
 def _enter(seen: Seen, depth: Float32[np.ndarray, "H W"], geom: Int[np.ndarray, "H W"]) -> None:
     """Enter what is seen into a picture's depths and geoms."""
     shown = seen.geom >= 0
-    np.copyto(depth[seen.rows], seen.distance, where=shown)
-    np.copyto(geom[seen.rows], seen.geom, where=shown)
+    np.copyto(depth[seen.window], seen.distance, where=shown)
+    np.copyto(geom[seen.window], seen.geom, where=shown)
 
 
 def _tone_table() -> UInt8[np.ndarray, "n"]:

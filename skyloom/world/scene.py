@@ -39,7 +39,7 @@ TIERS = ("one", "two", "all")
 
 @dataclass(frozen=True)
 class Subject:
-    """One thing in the scene: `kind`, `color`, `material` and `size` are words of the tuples above."""
+    """One thing in the scene; each field is a word of its tuple above."""
 
     kind: str
     color: str
@@ -68,7 +68,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera move; 'pan left' turns the camera to its left, 'orbit left' carries it to its left."""
+    """A camera move: "pan left" turns the camera to its left, "orbit left" carries it there."""
 
     move: str
     direction: str | None = None
@@ -84,7 +84,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that a caption may say about a clip. `cameras` has one entry a shot, one or two."""
+    """Everything that a caption may say about a clip; `cameras` has an entry for each shot."""
 
     seed: int
     subjects: tuple[Subject, ...]

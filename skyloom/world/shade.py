@@ -6,13 +6,12 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from skyloom.world.lettering import word_bitmap
+from skyloom.world.planar import pick, place
 from skyloom.world.sky import Air, sky_color
 from skyloom.world.surface import TEXTURES, Surface
 from skyloom.world.textures import TINTS, Atlas, mip_level, texels_per_metre
 
 _GLOSS = {"matte": 1.0, "shiny": 90.0, "metal": 34.0, "glow": 1.0}
-_OTHER_AXES = np.array([[1, 2], [0, 2], [0, 1]])
-"""Which of a geom's axes run along a face that looks along axis 0, 1 or 2."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +98,9 @@ class Shader:
             self._polish(polished, samples, albedo, dark, gain)
         glowing = np.flatnonzero(self._glow[geom])
         if len(glowing):
-            dark[:, glowing] = 1.25 * albedo[:, glowing]
-            gain[:, glowing] = 0
-        clear = np.exp(np.float32(-air.density) * samples.distance)
+            place(dark, glowing, np.float32(1.25) * pick(albedo, glowing))
+            place(gain, glowing, np.zeros((3, len(glowing)), np.float32))
+        clear = air.clearness(samples.distance)
         dark *= clear
         gain *= clear
         dark += air.fog[:, None] * (1 - clear)
@@ -117,9 +116,9 @@ class Shader:
     ) -> None:
         """Add highlights (Blinn-Phong) and mirrored sky; on metal both have the metal's colour."""
         air, geom = self._air, samples.geom[chosen]
-        normal, ray = samples.normal[:, chosen], samples.ray[:, chosen]
+        normal, ray = pick(samples.normal, chosen), pick(samples.ray, chosen)
         metal = self._metal[geom]
-        tint = np.where(metal, albedo[:, chosen], np.float32(1))
+        tint = np.where(metal, pick(albedo, chosen), np.float32(1))
         halfway = air.toward_light[:, None] - ray
         length = np.sqrt(np.einsum("cn,cn->n", halfway, halfway))
         across = np.maximum(np.einsum("cn,cn->n", halfway, normal) / length, np.float32(1e-4))
@@ -133,8 +132,10 @@ class Shader:
         fresnel = (1 - np.clip(cosine, 0, 1)) ** 4
         share = np.where(metal, np.float32(0.8), np.float32(0.05) + np.float32(0.3) * fresnel)
         keep = np.where(metal, np.float32(0.42), 1 - share)
-        dark[:, chosen] = dark[:, chosen] * keep + tint * share * mirror
-        gain[:, chosen] = gain[:, chosen] * keep + tint * highlight * air.light[:, None]
+        mirror *= share
+        highlights = highlight * air.light[:, None]
+        place(dark, chosen, pick(dark, chosen) * keep + tint * mirror)
+        place(gain, chosen, pick(gain, chosen) * keep + tint * highlights)
 
     def _pattern(
         self,
@@ -147,17 +148,17 @@ class Shader:
         where = np.flatnonzero(self._textured[samples.geom])
         if not len(where):
             return
-        local, axis, geom = _in_geom(samples, where, positions, rotations)
+        geom = samples.geom[where]
+        u, v = _on_faces(samples, where, geom, positions, rotations)
         texture = self._texture[geom]
         detail = self._detail[texture]
         scale = detail * np.float32(1 / 256)
-        column, row = _OTHER_AXES.T[:, axis]
-        every = np.arange(len(where))
         level = mip_level(samples.distance[where] * np.float32(self._pitch) * detail)
-        pattern = self._atlas.sample(
-            texture, local[column, every] * scale, local[row, every] * scale, level
-        )
-        albedo[:, where] *= 1 + np.take(self._tints, texture, axis=1) * pattern
+        pattern = self._atlas.sample(texture, u * scale, v * scale, level)
+        tint = self._tints.take(texture, axis=1)
+        tint *= pattern
+        tint += 1
+        place(albedo, where, pick(albedo, where) * tint)
 
     def _letters(
         self,
@@ -172,17 +173,18 @@ class Shader:
             if not len(where):
                 continue
             turn = rotations[number].reshape(3, 3).astype(np.float32)
-            where = where[turn[:, 1] @ samples.normal[:, where] < -0.7]
+            where = where[turn[:, 1] @ pick(samples.normal, where) < -0.7]
             if not len(where):
                 continue
-            local = turn.T @ samples.point[:, where]
+            local = turn.T @ pick(samples.point, where)
             local -= (turn.T @ positions[number].astype(np.float32))[:, None]
             width, height = (np.float32(2 * self._half[number, axis]) for axis in (0, 2))
             dots = bitmaps[0].shape[1] / width * self._pitch * float(samples.distance[where].mean())
             dots *= 0.7  # rather crisp than smooth: pixels blend their corners anyway
             level = int(np.clip(np.log2(max(dots, 1.0)), 0, len(bitmaps) - 1))
             cover = _bilinear(bitmaps[level], local[0] / width + 0.5, 0.5 - local[2] / height)
-            albedo[:, where] += cover * (self._paint[number] - albedo[:, where])
+            face = pick(albedo, where)
+            place(albedo, where, face + cover * (self._paint[number] - face))
 
 
 def _halved(bitmap: Float32[np.ndarray, "h w"]) -> list[np.ndarray]:
@@ -190,7 +192,8 @@ def _halved(bitmap: Float32[np.ndarray, "h w"]) -> list[np.ndarray]:
     bitmaps = [bitmap]
     while min(bitmap.shape) > 8:
         bitmap = np.pad(bitmap, ((0, bitmap.shape[0] % 2), (0, bitmap.shape[1] % 2)))
-        bitmap = 0.25 * sum(bitmap[i::2, j::2] for i in (0, 1) for j in (0, 1))
+        rows = 0.5 * (bitmap[::2] + bitmap[1::2])
+        bitmap = 0.5 * (rows[:, ::2] + rows[:, 1::2])
         bitmaps.append(bitmap)
     return bitmaps
 
@@ -211,16 +214,23 @@ def _bilinear(
     return top + v * (c + u * (d - c) - top)
 
 
-def _in_geom(
+def _on_faces(
     samples: Samples,
     where: Int[np.ndarray, "m"],
+    geom: Int[np.ndarray, "m"],
     positions: Float[np.ndarray, "g 3"],
     rotations: Float[np.ndarray, "g 9"],
-) -> tuple[Float32[np.ndarray, "3 m"], Int[np.ndarray, "m"], Int[np.ndarray, "m"]]:
-    """Points in their geoms' own axes, and the axis that each point's face looks along."""
-    geom = samples.geom[where]
-    turn = np.take(rotations.T.astype(np.float32), geom, axis=1).reshape(3, 3, -1)
-    local = samples.point[:, where] - np.take(positions.T.astype(np.float32), geom, axis=1)
-    local = (turn * local[:, None]).sum(0)
-    normal = np.abs((turn * samples.normal[:, where][:, None]).sum(0))
-    return local, normal.argmax(0), geom
+) -> tuple[Float32[np.ndarray, "m"], Float32[np.ndarray, "m"]]:
+    """Where points lie on their geoms: along the two axes that the face does not look along."""
+    local = pick(samples.point, where)
+    local -= positions.T.astype(np.float32).take(geom, axis=1)
+    normal = pick(samples.normal, where)
+    upright = (rotations == np.eye(3).reshape(-1)).all(axis=1)
+    if not upright.take(geom).all():
+        turn = rotations.T.astype(np.float32).take(geom, axis=1).reshape(3, 3, -1)
+        local = np.einsum("ijn,in->jn", turn, local)
+        normal = np.einsum("ijn,in->jn", turn, normal)
+    x, y, z = np.abs(normal, out=normal)
+    u = np.where(x > np.maximum(y, z), local[1], local[0])
+    v = np.where(z > np.maximum(x, y), local[1], local[2])
+    return u, v

@@ -60,8 +60,6 @@ class ShadowMap:
         self._steps = np.array([step * max(steepness**-0.5, 1.0), step])
         self._start = np.array([-_REACH + 0.8 / max(steepness, 0.3), -_REACH])
         self._shape = (int(2 * _REACH / self._steps[0]), int(2 * _REACH / self._steps[1]))
-        # Half lengths of the shadow of a ball of radius 1, along and across the light.
-        self._stretch = np.array([1 / toward[2], 1.0]) * 1.06
         rows, columns = (
             self._start[i] + (np.arange(self._shape[i]) + 0.5) * self._steps[i] for i in (0, 1)
         )
@@ -86,16 +84,13 @@ class ShadowMap:
         np.minimum(self._lit, still, out=self._lit)
 
     def _cast(self, model: "mujoco.MjModel", data: "mujoco.MjData", part: Part) -> None:
-        corners, middles, radii = part.bounds.of(data)
-        if not len(radii):
+        corners = part.bounds.corners(data)
+        if not len(corners):
             return
         boxes = self._on_grid(corners)
-        balls = self._on_grid(middles)
-        reach = radii[:, None] * self._stretch / self._steps
-        low = np.maximum(boxes.min(axis=1), balls - reach)
-        high = np.minimum(boxes.max(axis=1), balls + reach)
+        low, high = boxes.min(axis=1), boxes.max(axis=1)
         where = rays_within(low, high, self._shape)
-        rays = self._rays[where]
+        rays = self._rays.take(where, axis=0)
         hits = cast(model, data, self.light, rays, groups_of(*part.groups))
         height = self.light[2] + hits.distance * rays[:, 2]
         stopped = np.flatnonzero((hits.geom >= 0) & (height > 0))
@@ -159,21 +154,22 @@ class ShadowMap:
     def on_ground(self, at: Lookup) -> Float32[np.ndarray, "..."]:
         """How much light reaches points of the ground: 0 in shadow, 1 lit."""
         lit, below = self._lit.reshape(-1), self._shape[1]
-        return _between(*(lit[step:].take(at.index) for step in (0, 1, below, below + 1)), at)
+        return _between([lit[step:].take(at.index) for step in (0, 1, below, below + 1)], at)
 
     def above_ground(self, at: Lookup) -> Float32[np.ndarray, "n"]:
         """How much light reaches points in space: 0 in shadow, 1 lit."""
         height, below = self._height.reshape(-1), self._shape[1]
         limit = at.height + np.float32(_BIAS)
-        corners = (
+        corners = [
             (height[step:].take(at.index) < limit).astype(np.float32)
             for step in (0, 1, below, below + 1)
-        )
-        return _between(*corners, at)
+        ]
+        return _between(corners, at)
 
 
-def _between(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, at: Lookup) -> np.ndarray:
+def _between(corners: list[np.ndarray], at: Lookup) -> np.ndarray:
     """Bilinear interpolation between four neighbours; overwrites them."""
+    a, b, c, d = corners
     b -= a
     b *= at.u
     a += b

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int
 
 from skyloom.world.camera import Pose, pixel_pitch
+from skyloom.world.planar import pick, place
 from skyloom.world.raycast import BACKDROP, Bounds, Part, cast, groups_of, rays_within
 from skyloom.world.shade import Samples
 
@@ -32,42 +33,50 @@ class Seen:
     """The geoms in a picture.
 
     Attributes:
-        rows: the rows of pixels that show any.
+        window: the rows and columns of pixels that show any.
         samples: what the rays met: first those through corners, then the extra ones.
-        corner: flat indices of the corners that met something, over `rows` and one row more.
-        edges: flat indices of the pixels on edges, over `rows`.
+        corner: flat indices of the corners that met something, in the window and one more each way.
+        edges: flat indices of the pixels on edges, in the window.
         fine: which extra rays met something: number `i * len(edges) + e` is the i-th of edge e.
-        geom: the geom at each pixel's upper left corner, or -1, over `rows`.
+        geom: the geom at each pixel's upper left corner, or -1, in the window.
         distance: to it, infinite where there is none.
     """
 
-    rows: slice
+    window: tuple[slice, slice]
     samples: Samples
     corner: Int[np.ndarray, "n"]
     edges: Int[np.ndarray, "e"]
     fine: Int[np.ndarray, "f"]
-    geom: Int[np.ndarray, "h W"]
-    distance: Float32[np.ndarray, "h W"]
+    geom: Int[np.ndarray, "h w"]
+    distance: Float32[np.ndarray, "h w"]
 
-    def blend(self, values: Float32[np.ndarray, "c n"]) -> Float32[np.ndarray, "c h W"]:
-        """Values of the samples averaged over each pixel; what shows no geom counts as zero."""
-        channels, count = len(values), len(self.corner)
+    def blend(self, *values: Float32[np.ndarray, "_ n"]) -> Float32[np.ndarray, "c h w"]:
+        """Values of the samples averaged over each pixel, and last the share that is covered.
+
+        What shows no geom counts as zero.
+        """
+        count = len(self.corner)
+        channels = 1 + sum(len(part) for part in values)
         height, width = self.geom.shape
         corners = np.zeros((channels, height + 1, width + 1), np.float32)
-        corners.reshape(channels, -1)[:, self.corner] = values[:, :count]
+        fine = np.zeros((channels, len(_FINE) * len(self.edges)), np.float32)
+        at = 0
+        for part in values:
+            place(corners.reshape(channels, -1)[at : at + len(part)], self.corner, part[:, :count])
+            place(fine[at : at + len(part)], self.fine, part[:, count:])
+            at += len(part)
+        corners.reshape(channels, -1)[at, self.corner] = 1
+        fine[at, self.fine] = 1
         pairs = corners[:, 1:] + corners[:, :-1]
         pixels = pairs[:, :, 1:] + pairs[:, :, :-1]
         pixels *= np.float32(0.25)
-        fine = np.zeros((channels, len(_FINE) * len(self.edges)), np.float32)
-        fine[:, self.fine] = values[:, count:]
-        mean = fine.reshape(channels, len(_FINE), -1).mean(axis=1)
+        mean = fine.reshape(channels, len(_FINE), -1).sum(axis=1)
+        mean *= np.float32(1 / len(_FINE))
         flat = pixels.reshape(channels, -1)
-        flat[:, self.edges] = np.float32(0.5) * (flat[:, self.edges] + mean)
+        mean += pick(flat, self.edges)
+        mean *= np.float32(0.5)
+        place(flat, self.edges, mean)
         return pixels
-
-    def cover(self) -> Float32[np.ndarray, "h W"]:
-        """The share of each pixel that shows a geom."""
-        return self.blend(np.ones((1, len(self.samples.geom)), np.float32))[0]
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ class _Map:
         where = where[nearer]
         self.geom[where] = geom[nearer]
         self.distance[where] = far[nearer]
-        self.normal[:, where] = normal[:, nearer]
+        place(self.normal, where, pick(normal, nearer))
 
 
 class Sight:
@@ -127,23 +136,32 @@ class Sight:
         if len(chosen):
             near = groups_of(*(g for g in part.groups if g != BACKDROP))
             hits = cast(
-                self._model, self._data, pose.position, self._rows[chosen] @ pose.axes, near
+                self._model,
+                self._data,
+                pose.position,
+                self._rows.take(chosen, axis=0) @ pose.axes,
+                near,
             )
             map_.enter(chosen, hits.geom, hits.distance, hits.normal)
         corner = np.flatnonzero(map_.geom >= 0)
         if not len(corner):
             return None
-        top = max(int(corner[0]) // (width + 1) - 1, 0)
-        rows = slice(top, min(int(corner[-1]) // (width + 1) + 1, height))
-        at_corner = Samples(
-            map_.geom[corner], _along(pose, rays[:, corner], map_.distance[corner]),
-            map_.normal[:, corner], rays[:, corner], map_.distance[corner],
+        at_corner = _samples(
+            pose, map_.geom[corner], pick(rays, corner), map_.distance[corner],
+            pick(map_.normal, corner),
         )  # fmt: skip
-        edges, geom, distance = self._edges(map_, rows)
-        far = None if before is None else before[rows].reshape(-1)[edges]
-        fine, at_fine = self._look_closer(pose, part, edges + top * width, far)
-        corner -= top * (width + 1)
-        return Seen(rows, _join(at_corner, at_fine), corner, edges, fine, geom, distance)
+        row, column = np.divmod(corner, width + 1)
+        top, left = max(int(row[0]) - 1, 0), max(int(column.min()) - 1, 0)
+        rows = slice(top, min(int(row[-1]) + 1, height))
+        columns = slice(left, min(int(column.max()) + 1, width))
+        edges, geom, distance = self._edges(map_, rows, columns)
+        inner = columns.stop - left
+        pixels = (edges // inner + top) * width + edges % inner + left
+        far = None if before is None else before.reshape(-1)[pixels]
+        fine, at_fine = self._look_closer(pose, part, pixels, far)
+        corner = (row - top) * (inner + 1) + (column - left)
+        samples = _join(at_corner, at_fine)
+        return Seen((rows, columns), samples, corner, edges, fine, geom, distance)
 
     def _limits(
         self,
@@ -155,7 +173,10 @@ class Sight:
         sinking = np.minimum(rays[2], np.float32(-1e-6))
         limit = np.float32(-pose.position[2]) / sinking
         if before is not None:
-            known = np.pad(before, ((0, 1), (0, 1)), mode="edge").reshape(-1)
+            # A corner may show what lies flat on the ground of the farthest of its four pixels.
+            padded = np.pad(before, 1, mode="edge")
+            rows = np.maximum(padded[:-1], padded[1:])
+            known = np.maximum(rows[:, :-1], rows[:, 1:]).reshape(-1)
             np.minimum(limit, known, out=limit)
         return limit
 
@@ -167,16 +188,18 @@ class Sight:
         before: Float32[np.ndarray, "e"] | None,
     ) -> tuple[Int[np.ndarray, "f"], Samples]:
         """Cast the extra rays of pixels on edges; returns which met something, and what."""
-        directions = ((self._middles[pixels] + self._offsets).reshape(-1, 3)) @ pose.axes
+        directions = (
+            (self._middles.take(pixels, axis=0) + self._offsets).reshape(-1, 3)
+        ) @ pose.axes
         hits = cast(self._model, self._data, pose.position, directions, groups_of(*part.groups))
         above = pose.position[2] + hits.distance * directions[:, 2] > -1e-4
         met = (hits.geom >= 0) & above
         if before is not None:
             met &= hits.distance < np.tile(before, len(_FINE))
         fine = np.flatnonzero(met)
-        ray, distance = np.ascontiguousarray(directions[fine].T, np.float32), hits.distance[fine]
-        point = _along(pose, ray, distance)
-        return fine, Samples(hits.geom[fine], point, hits.normal[:, fine], ray, distance)
+        ray = np.ascontiguousarray(directions.take(fine, axis=0).T, np.float32)
+        normal = pick(hits.normal, fine)
+        return fine, _samples(pose, hits.geom[fine], ray, hits.distance[fine], normal)
 
     def _look_at_backdrop(self, pose: Pose, rays: Float32[np.ndarray, "3 n"], map_: _Map) -> None:
         """Enter the backdrop: where four rays around a cell met one flat face, it fills the cell.
@@ -185,11 +208,11 @@ class Sight:
         """
         shape, corners = self._grid
         hits = cast(
-            self._model, self._data, pose.position, self._rows[corners] @ pose.axes,
+            self._model, self._data, pose.position, self._rows.take(corners, axis=0) @ pose.axes,
             groups_of(BACKDROP),
         )  # fmt: skip
         normal = hits.normal
-        slant = np.einsum("cn,cn->n", normal, rays[:, corners])
+        slant = np.einsum("cn,cn->n", normal, pick(rays, corners))
         turned = ((np.round(normal * 4) + 4).T @ (1, 9, 81)).astype(np.int64)
         face = np.where(self._flat[hits.geom], hits.geom * 729 + turned, -2)
         face = np.where(hits.geom < 0, -1, face).reshape(shape)
@@ -201,13 +224,13 @@ class Sight:
         of_ray = padded.reshape(-1)[self._cell]
         filled = np.flatnonzero(of_ray >= 0)
         corner = self._cell[filled]
-        toward = np.ascontiguousarray(normal[:, corner])
+        toward = pick(normal, corner)
         far = (slant * hits.distance)[corner]
-        far /= np.einsum("cn,cn->n", toward, rays[:, filled])
+        far /= np.einsum("cn,cn->n", toward, pick(rays, filled))
         map_.enter(filled, hits.geom[corner], far, toward)
         closer = np.flatnonzero(of_ray == -2)
         hits = cast(
-            self._model, self._data, pose.position, self._rows[closer] @ pose.axes,
+            self._model, self._data, pose.position, self._rows.take(closer, axis=0) @ pose.axes,
             groups_of(BACKDROP),
         )  # fmt: skip
         map_.enter(closer, hits.geom, hits.distance, hits.normal)
@@ -215,39 +238,32 @@ class Sight:
     def _candidates(self, pose: Pose, bounds: Bounds) -> Int[np.ndarray, "n"]:
         """Corners where anything within the bounds may be seen."""
         width, height = self._size
-        corners, middles, radii = bounds.of(self._data)
-        if not len(radii):
+        corners = bounds.corners(self._data)
+        if not len(corners):
             return np.zeros(0, np.int64)
-        right, up, ahead = np.moveaxis((corners - pose.position) @ pose.axes.T, -1, 0)
-        deep = np.maximum(ahead, 1e-3)
-        flat = np.stack([-up / deep, right / deep])
+        in_camera = (corners.reshape(-1, 3) - pose.position) @ pose.axes.T
+        right, up, ahead = in_camera.T.reshape(3, -1, 8)
+        scale = 1 / (np.maximum(ahead, 1e-3) * self._pitch)
+        flat = np.stack([height / 2 - up * scale, width / 2 + right * scale])
         low, high = flat.min(axis=-1), flat.max(axis=-1)
-        middle = (middles - pose.position) @ pose.axes.T
-        near = np.maximum(middle[:, 2] - radii, 1e-3)
-        far = middle[:, 2] + radii
-        ball = np.stack([-middle[:, 1], middle[:, 0]])
-        most, least = ball + radii, ball - radii
-        high = np.minimum(high, np.where(most > 0, most / near, most / far))
-        low = np.maximum(low, np.where(least < 0, least / near, least / far))
         behind = ahead.min(axis=-1) < 0.05  # it reaches past the camera: anywhere, or nowhere
-        low[:, behind], high[:, behind] = -9.0, 9.0
-        high[:, far < 0] = -9.0
-        half = np.array([[height / 2], [width / 2]])
-        low, high = low / self._pitch + half, high / self._pitch + half
+        if behind.any():
+            low[:, behind], high[:, behind] = 0, max(self._size)
+            high[:, ahead.max(axis=-1) < 0] = -9.0
         return rays_within(low.T, high.T, (height + 1, width + 1))
 
     def _edges(
-        self, map_: _Map, rows: slice
-    ) -> tuple[Int[np.ndarray, "e"], Int[np.ndarray, "h W"], Float32[np.ndarray, "h W"]]:
-        """Pixels of the rows whose corners lie on different surfaces; also geoms and distances."""
+        self, map_: _Map, rows: slice, columns: slice
+    ) -> tuple[Int[np.ndarray, "e"], Int[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
+        """Pixels whose corners lie on different surfaces; also geoms and distances."""
         width, height = self._size
-        band = slice(rows.start, rows.stop + 1)
+        band = slice(rows.start, rows.stop + 1), slice(columns.start, columns.stop + 1)
         geom = map_.geom.reshape(height + 1, width + 1)[band]
         key = self._key[geom]
         distance = map_.distance.reshape(height + 1, width + 1)[band]
         distance = np.where(key >= 0, distance, np.float32(np.inf))
         away = np.minimum(distance, np.float32(1e3))
-        normal = map_.normal.reshape(3, height + 1, width + 1)[:, band]
+        normal = map_.normal.reshape(3, height + 1, width + 1)[:, *band]
         down, across = (self._changes(key, away, normal, axis) for axis in (0, 1))
         edges = down[:, 1:] | down[:, :-1]
         edges |= across[1:]
@@ -282,8 +298,7 @@ def _unit_rays(size: tuple[int, int], pitch: float, more: int) -> Float32[np.nda
     rays = np.ones((3, height + more, width + more), np.float32)
     rays[0] = (np.arange(width + more) + start - width / 2) * pitch
     rays[1] = -((np.arange(height + more) + start - height / 2) * pitch)[:, None]
-    rays = rays.reshape(3, -1)
-    return rays / np.linalg.norm(rays, axis=0)
+    return (rays / np.linalg.norm(rays, axis=0)).reshape(3, -1)
 
 
 def _cells(size: tuple[int, int]) -> tuple[tuple[tuple[int, int], np.ndarray], np.ndarray]:
@@ -298,10 +313,16 @@ def _cells(size: tuple[int, int]) -> tuple[tuple[tuple[int, int], np.ndarray], n
     return ((len(rows), len(columns)), corners), cell
 
 
-def _along(
-    pose: Pose, rays: Float32[np.ndarray, "3 n"], distance: Float32[np.ndarray, "n"]
-) -> Float32[np.ndarray, "3 n"]:
-    return rays * distance + pose.position.astype(np.float32)[:, None]
+def _samples(
+    pose: Pose,
+    geom: Int[np.ndarray, "n"],
+    ray: Float32[np.ndarray, "3 n"],
+    distance: Float32[np.ndarray, "n"],
+    normal: Float32[np.ndarray, "3 n"],
+) -> Samples:
+    point = ray * distance
+    point += pose.position.astype(np.float32)[:, None]
+    return Samples(geom, point, normal, ray, distance)
 
 
 def _shifted(array: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

@@ -43,6 +43,12 @@ class Air:
     stars: bool
     earth: bool
 
+    def clearness(self, distance: Float32[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
+        """How much of a colour comes through the fog from this far away: 1 is all of it."""
+        thick = np.maximum(distance - np.float32(_FREE), 0)
+        thick *= np.float32(-self.density)
+        return np.exp(thick, out=thick)
+
 
 @dataclass(frozen=True)
 class _Hour:
@@ -64,14 +70,16 @@ _HOURS = {
     ),
     "sunset": _Hour(
         18, (1.55, 0.92, 0.46), (0.30, 0.27, 0.36),
-        (0.10, 0.07, 0.26), (0.60, 0.20, 0.24), (1.20, 0.46, 0.10), (0.52, 0.30, 0.23),
+        (0.10, 0.07, 0.26), (0.60, 0.20, 0.24), (1.20, 0.46, 0.10), (0.48, 0.33, 0.27),
     ),
     "night": _Hour(
         42, (0.30, 0.36, 0.54), (0.10, 0.125, 0.21),
         (0.002, 0.004, 0.018), (0.006, 0.011, 0.042), (0.018, 0.030, 0.085), (0.030, 0.040, 0.075),
     ),
 }  # fmt: skip
-_DENSITIES = {"clear": 0.0018, "fog": 0.075, "rain": 0.022, "snowfall": 0.03}
+_DENSITIES = {"clear": 0.0018, "fog": 0.105, "rain": 0.022, "snowfall": 0.03}
+_FREE = 3.0
+"""Metres before the camera that are free of fog, so that what acts stays readable."""
 _COVER = {"clear": 0.0, "fog": 0.9, "rain": 0.85, "snowfall": 0.8}
 _RIDGES: dict[str, tuple[float, float, float, tuple[float, float, float]]] = {
     # place: lowest, swing (tangents of elevation), roughness, colour of the hills by daylight

@@ -79,7 +79,7 @@ class Atlas:
         index = (row.astype(np.int32) & mask) * side
         index += column.astype(np.int32) & mask
         index += self.offsets[texture, level]
-        texels = self.corners[index]
+        texels = self.corners.take(index, axis=0)
         top = texels[..., 0] + u * (texels[..., 1] - texels[..., 0])
         bottom = texels[..., 2] + u * (texels[..., 3] - texels[..., 2])
         return top + v * (bottom - top)

@@ -4,16 +4,17 @@ import numpy as np
 from jaxtyping import Float32
 
 from skyloom.world.camera import Pose, pixel_pitch
+from skyloom.world.planar import pick, place
 from skyloom.world.scene import Scene
 from skyloom.world.sky import Air
 
 _BOX = np.array([9.0, 9.0, 6.0])
 """Metres; the particles repeat with this box, which is carried along with the camera."""
-_NEAREST = 1.3
+_NEAREST = 1.8
 _DROPS = 320
 _FLAKES = 620
-_STREAK = 0.05  # seconds that a drop's streak is exposed for
-_STREAK_POINTS = 16
+_STREAK = 0.04  # seconds that a drop's streak is exposed for
+_STREAK_POINTS = 20
 _DROP_WIDTH = 0.018
 _FLAKE_RADIUS = 0.026
 
@@ -37,16 +38,12 @@ class Precipitation:
         glint = 0.85 if self._kind == "rain" else 1.9
         self._color = (glint * base + 0.06).astype(np.float32)[:, None]
 
-    def add(
-        self,
-        image: Float32[np.ndarray, "3 H W"],
-        depth: Float32[np.ndarray, "H W"],
-        pose: Pose,
-        seconds: float,
-    ) -> None:
-        """Draw what falls in front of the depths into a linear image."""
+    def veil(
+        self, depth: Float32[np.ndarray, "H W"], pose: Pose, seconds: float
+    ) -> Float32[np.ndarray, "H W"] | None:
+        """The share of each pixel that is covered by what falls in front of the depths."""
         if self._kind is None:
-            return
+            return None
         if self._kind == "rain":
             column, row, share, away = self._streaks(pose, seconds)
         else:
@@ -55,10 +52,16 @@ class Precipitation:
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
         index = (row * width + column)[inside]
         share = share[inside] * (away[inside] < depth.reshape(-1)[index])
-        alpha = np.bincount(index, share, minlength=width * height).astype(np.float32)
-        hit = np.flatnonzero(alpha)
+        veil = np.bincount(index, share, minlength=width * height).astype(np.float32)
+        return np.minimum(veil, np.float32(0.95)).reshape(height, width)
+
+    def add(self, image: Float32[np.ndarray, "3 H W"], veil: Float32[np.ndarray, "H W"]) -> None:
+        """Draw a veil into a linear image, in the colour of rain or snow."""
+        hit = np.flatnonzero(veil)
         flat = image.reshape(3, -1)
-        flat[:, hit] += np.minimum(alpha[hit], 0.95) * (self._color - flat[:, hit])
+        under = pick(flat, hit)
+        under += veil.reshape(-1)[hit] * (self._color - under)
+        place(flat, hit, under)
 
     def _seen(
         self, pose: Pose, seconds: float

@@ -70,7 +70,9 @@ def test_run_on_files(folder, tmp_path):
         ("a.safetensors", 5), ("b.png", 1),
     ]  # fmt: skip
     group = figures["groups"]["files"]
-    assert group["psnr"] == pytest.approx(np.mean([row["psnr"] for row in figures["clips"]]), abs=1e-3)
+    assert group["psnr"] == pytest.approx(
+        np.mean([row["psnr"] for row in figures["clips"]]), abs=1e-3
+    )
     assert json.loads((tmp_path / "figures.json").read_text()) == figures
     assert "a.safetensors (48x32)" in table(figures)
 

@@ -1,0 +1,78 @@
+"""Training the autoencoder: what a recipe means."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import Tiny
+from torch.testing import assert_close
+
+from skyloom.autoencoder.folder import load_autoencoder
+from skyloom.config import load_toml
+from skyloom.errors import UserError
+from skyloom.train import autoencoder
+from skyloom.train.autoencoder import AutoencoderRecipe, AutoencoderTask, psnr, to_pixels
+
+
+def task(tiny: Tiny, *overrides: str) -> AutoencoderTask:
+    return AutoencoderTask(load_toml(AutoencoderRecipe, tiny.autoencoder_recipe, overrides))
+
+
+def test_bytes_to_pixels() -> None:
+    frames = np.zeros((1, 2, 3, 4, 3), dtype=np.uint8)
+    frames[0, 1, 2, 3] = (255, 51, 0)
+    pixels = to_pixels(frames)
+    assert pixels.shape == (1, 3, 2, 3, 4)
+    assert_close(pixels[0, :, 1, 2, 3], torch.tensor([1.0, -0.6, -1.0]))
+    assert pixels[0, :, 0].unique().tolist() == [-1.0]
+
+
+def test_psnr() -> None:
+    # An error of one byte in every pixel: 20 log10(255).
+    assert psnr((2 / 255) ** 2) == pytest.approx(48.13, abs=0.01)
+    assert psnr(4.0) == 0.0 and psnr(0.0) > 100
+
+
+def test_the_loss_of_a_step_is_a_pure_function(tiny: Tiny) -> None:
+    one, other = task(tiny), task(tiny)
+    losses = [one.loss(step)[0].item() for step in range(3)]
+    assert [other.loss(step)[0].item() for step in (2, 0, 1)] == [losses[i] for i in (2, 0, 1)]
+    _, figures = one.loss(0)
+    assert figures["psnr"] > 0 and figures["latent_rms"] > 0
+
+
+def test_latents_of_training_crops_have_about_unit_variance(tiny: Tiny) -> None:
+    model = load_autoencoder(tiny.root / "autoencoder" / "model")
+    crops = task(tiny).crops
+    latents = torch.cat(
+        [model.encode(to_pixels(crops.batch(step))).float().flatten() for step in range(12)]
+    )
+    assert latents.mean().item() == pytest.approx(0, abs=0.2)
+    assert latents.std().item() == pytest.approx(1, abs=0.25)
+
+
+def test_a_frozen_encoder_keeps_latents_on_disk_valid(tiny: Tiny, tmp_path: Path) -> None:
+    start = tiny.root / "autoencoder" / "model"
+    autoencoder.main(
+        tiny.autoencoder_recipe,
+        [f"out={tmp_path}", f"start={start}", "freeze_encoder=true", "optim.steps=2",
+         f"held_out={tiny.world}"],
+    )  # fmt: skip
+    before, after = load_autoencoder(start), load_autoencoder(tmp_path / "model")
+    assert after.fingerprint == before.fingerprint
+    moved = [
+        name
+        for name, tensor in after.state_dict().items()
+        if not torch.equal(tensor, before.state_dict()[name])
+    ]
+    assert moved and all(name.startswith("decoder.") for name in moved)
+    figures = (tmp_path / "evaluations.jsonl").read_text()
+    assert '"psnr_world"' in figures
+
+
+def test_worlds_that_cannot_be(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is no dataset: it has no captions.jsonl"):
+        task(tiny, f"world={tmp_path}")
+    with pytest.raises(UserError, match="There is no device 'abacus' here"):
+        task(tiny, "device=abacus")
