@@ -245,7 +245,12 @@ class MovieEncoder:
     def __init__(self, path: Path, size: tuple[int, int], fps: float, crf: int) -> None:
         self._av = need("av", extra="video")
         self._codec, options = {
-            ".mp4": ("libx264", {"crf": str(crf), "preset": "medium"}),
+            # Without that parameter x264's choice of bits differs from call to call: its
+            # assembler rounds by how memory happens to be aligned.
+            ".mp4": (
+                "libx264",
+                {"crf": str(crf), "preset": "medium", "x264-params": "cpu-independent=1"},
+            ),
             ".webm": ("libvpx-vp9", {"crf": str(crf), "b": "0", "cpu-used": "4"}),
             ".gif": ("gif", {}),
         }[path.suffix.lower()]

@@ -48,13 +48,17 @@ class JudgeBatch:
 
     Attributes:
         labels: by attribute the index of its word, -1 where there is none.
+        things: 1 in the cells that a subject's box covers by a quarter or more, else 0.
         places: share of each cell in each role's box; zero where it cannot be seen.
+        boxes: centre x, y, width and height of each role in fractions of the picture's.
         visible: 1 where a role can be seen, else 0.
     """
 
     clip: Float[Tensor, "B F 3 H W"]
     labels: dict[str, Int[Tensor, " B"]]
+    things: Float[Tensor, "B F h w"]
     places: Float[Tensor, "B F R h w"]
+    boxes: Float[Tensor, "B F R 4"]
     visible: Float[Tensor, "B F R"]
 
 
@@ -107,9 +111,7 @@ class JudgeClips:
         wanted = batches[shuffled(self.seed + 1, epoch, len(batches))[place]]
         return _joined([self._sample(number, rng) for number in wanted])
 
-    def _sample(
-        self, number: int, rng: np.random.Generator
-    ) -> tuple[Tensor, dict[str, int], Tensor, Tensor]:
+    def _sample(self, number: int, rng: np.random.Generator) -> "_Sample":
         dataset, index = self.rows[number]
         video, _, truth = dataset.read(index)
         assert truth is not None
@@ -124,47 +126,63 @@ class JudgeClips:
             name: -1 if words[name] is None else choices.index(words[name] or "")
             for name, choices in LEARNT.items()
         }
-        boxes = [truth["screen"][pick] for pick in picks]
-        grid = (clip.shape[2] // CELL, clip.shape[3] // CELL)
-        places, visible = places_of(boxes, canonical(scene).order, grid, mirror)
-        return (spoiled(clip, rng) if self.spoil else clip), labels, places, visible
+        screen = [truth["screen"][pick] for pick in picks]
+        boxes, visible = boxes_of(screen, canonical(scene).order, mirror)
+        if self.spoil:
+            clip = spoiled(clip, rng)
+        return _Sample(clip, labels, boxes, visible)
 
 
-def places_of(
-    screen: Sequence[Sequence[Sequence[float] | None]],
-    order: Sequence[int],
-    grid: tuple[int, int],
-    mirror: bool,
-) -> tuple[Float[Tensor, "F R h w"], Float[Tensor, "F R"]]:
-    """The truth's boxes as shares over the cells of a (height, width) grid.
+@dataclass(frozen=True)
+class _Sample:
+    clip: Tensor
+    labels: dict[str, int]
+    boxes: Tensor
+    visible: Tensor
+
+
+def boxes_of(
+    screen: Sequence[Sequence[Sequence[float] | None]], order: Sequence[int], mirror: bool
+) -> tuple[Float[Tensor, "F R 4"], Float[Tensor, "F R"]]:
+    """The truth's boxes by role, and which of them can be seen.
 
     Args:
         screen: [cx, cy, w, h, visible] or None for each subject in each frame.
         order: which subject has which role.
     """
-    rows, columns = grid
-    places = torch.zeros(len(screen), len(ROLES), rows, columns)
+    boxes = torch.zeros(len(screen), len(ROLES), 4)
     visible = torch.zeros(len(screen), len(ROLES))
-    for frame, boxes in enumerate(screen):
+    for frame, found in enumerate(screen):
         for role, subject in enumerate(order):
-            box = boxes[subject]
+            box = found[subject]
             if box is None or box[4] < LEAST_VISIBLE:
                 continue
             x = 1 - box[0] if mirror else box[0]
-            down = _covered(box[1], 0.8 * box[3], rows)
-            across = _covered(x, 0.8 * box[2], columns)
-            share = down[:, None] * across[None]
-            places[frame, role] = share / share.sum()
+            boxes[frame, role] = torch.tensor([x, *box[1:4]])
             visible[frame, role] = 1.0
-    return places, visible
+    return boxes, visible
 
 
-def _covered(middle: float, width: float, cells: int) -> Float[Tensor, " h"]:
-    """How much of each of `cells` cells along 0..1 an interval covers."""
-    edges = torch.linspace(0, 1, cells + 1)
-    low = torch.clamp(edges[:-1], min=middle - width / 2)
-    high = torch.clamp(edges[1:], max=middle + width / 2)
-    return (high - low).clamp(min=0) + 1e-6
+def places_of(
+    boxes: Float[Tensor, "B F R 4"], visible: Float[Tensor, "B F R"], grid: tuple[int, int]
+) -> tuple[Float[Tensor, "B F h w"], Float[Tensor, "B F R h w"]]:
+    """Boxes over the cells of a (height, width) grid: `JudgeBatch` says what they are."""
+    rows, columns = grid
+    down = _covered(boxes[..., 1], 0.8 * boxes[..., 3], rows)
+    across = _covered(boxes[..., 0], 0.8 * boxes[..., 2], columns)
+    covered = down[..., :, None] * across[..., None, :] * visible[..., None, None]
+    things = (covered >= 0.25).float().amax(dim=2)
+    return things, covered / covered.sum(dim=(3, 4), keepdim=True).clamp(min=1e-6)
+
+
+def _covered(
+    middle: Float[Tensor, "B F R"], width: Float[Tensor, "B F R"], cells: int
+) -> Float[Tensor, "B F R n"]:
+    """Which share of each of `cells` cells along 0..1 an interval covers, a trace everywhere."""
+    low = torch.arange(cells) / cells
+    first = torch.maximum(low, (middle - width / 2)[..., None])
+    last = torch.minimum(low + 1 / cells, (middle + width / 2)[..., None])
+    return ((last - first) * cells).clamp(min=1e-4)
 
 
 def spoiled(clip: Float[Tensor, "F 3 H W"], rng: np.random.Generator) -> Float[Tensor, "F 3 H W"]:
@@ -177,11 +195,11 @@ def spoiled(clip: Float[Tensor, "F 3 H W"], rng: np.random.Generator) -> Float[T
     if len(clip) > 1 and rng.random() < 0.2:  # frames run into each other
         share = rng.uniform(0.05, 0.2)
         clip = torch.cat([clip[:1], torch.lerp(clip[1:], clip[:-1], share)])
-    if rng.random() < 0.55:
-        clip = _softened(clip, rng.uniform(1.0, 2.3))
-    if rng.random() < 0.35:
-        clip = _blocky(clip, rng.uniform(0.02, 0.12))
     if rng.random() < 0.5:
+        clip = _softened(clip, rng.uniform(1.0, 2.3))
+    if rng.random() < 0.25:
+        clip = _blocky(clip, rng.uniform(0.02, 0.12))
+    if rng.random() < 0.35:
         noise = torch.from_numpy(rng.standard_normal(clip.shape, dtype=np.float32))
         clip = clip + rng.uniform(0.0, 0.08) * noise
     return clip.clamp(-1, 1)
@@ -207,14 +225,14 @@ def _blocky(clip: Tensor, step: float) -> Tensor:
     return rearrange(blocks, "f c h w a b -> f c (h a) (w b)")
 
 
-def _joined(samples: list[tuple[Tensor, dict[str, int], Tensor, Tensor]]) -> JudgeBatch:
-    clips, labels, places, visible = zip(*samples, strict=True)
-    return JudgeBatch(
-        torch.stack(clips),
-        {name: torch.tensor([label[name] for label in labels]) for name in LEARNT},
-        torch.stack(places),
-        torch.stack(visible),
-    )
+def _joined(samples: Sequence[_Sample]) -> JudgeBatch:
+    clip = torch.stack([sample.clip for sample in samples])
+    boxes = torch.stack([sample.boxes for sample in samples])
+    visible = torch.stack([sample.visible for sample in samples])
+    grid = (clip.shape[3] // CELL, clip.shape[4] // CELL)
+    things, places = places_of(boxes, visible, grid)
+    labels = {name: torch.tensor([sample.labels[name] for sample in samples]) for name in LEARNT}
+    return JudgeBatch(clip, labels, things, places, boxes, visible)
 
 
 def _is_of_the_world(row: RawRow) -> bool:

@@ -1,24 +1,32 @@
 """The network of the judges: what a clip shows, attribute by attribute.
 
-Two paths look at the same clip. *Motion* sees every frame at half resolution, its neighbours and
-their differences, and finds out where in each frame the first, second and third subject are (who
-is who shows in what they do). *Detail* sees a few frames in full; kind, colour and material are
-read off there, at the places that motion found. A small transformer over the frames tells
-what happens.
+Three paths look at the same clip. *Motion* sees every frame at half resolution, its neighbours and
+their differences: a small transformer over the frames tells what happens, and where in each frame
+the first, second and third subject are (who is who shows in what they do). *Portraits* are cut out
+of a few frames there, brought to one scale, and tell kind, colour and material: a judge that took
+a hopping thing for a rabbit would be blind to a hopping cube. *Scenery* sees a few whole
+frames in full, for what is told of the clip at large.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
-from jaxtyping import Float, Int
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from skyloom.bench.attributes import CLIP_WORDS, ROLES, SUBJECT_WORDS
 
 STILL_WORDS = ("place", "time", "weather", "look", "surface")
-"""Words of the clip that a single frame shows: read off the details too."""
+"""Words of the clip that a single frame shows."""
+PORTRAIT = 32
+"""Pixels of the sides of a portrait."""
+MARGIN = 1.3
+"""Sides of a portrait over the longer side of the box of what it shows."""
+LEAST_SIDE = 12.0
+"""Pixels of the picture that the side of a portrait covers at least."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +34,18 @@ class JudgeConfig:
     """Sizes of the judge.
 
     Attributes:
-        detail: channels of the detail path at 1/4, 1/8 and 1/16 of the picture.
         motion: channels of the motion path at 1/8 and 1/16 of the picture.
+        portrait: channels of the portraits' path at 1/2, 1/4 and 1/8 of a portrait.
+        scenery: channels of the scenery path at 1/4, 1/8 and 1/16 of the picture.
         width: of the tokens of frames, one a frame.
         layers: transformer blocks over these tokens.
         heads: of their attention.
         moments: most frames of a clip.
     """
 
-    detail: tuple[int, int, int] = (32, 80, 112)
     motion: tuple[int, int] = (48, 80)
+    portrait: tuple[int, int, int] = (48, 96, 96)
+    scenery: tuple[int, int, int] = (24, 48, 80)
     width: int = 112
     layers: int = 2
     heads: int = 4
@@ -48,28 +58,30 @@ class Findings:
 
     Attributes:
         words: logits by attribute, (B, number of words).
-        places: where each role is, log-probabilities over the cells of 1/8 of the picture.
+        things: logit of a subject, any of them, in each cell of 1/8 of the picture.
+        places: where each role is, log-probabilities over these cells.
+        extents: logarithm of (width, height) of each role's box in fractions of the picture's.
         visible: logit of whether it can be seen at all in a frame.
     """
 
     words: dict[str, Float[Tensor, "B K"]]
+    things: Float[Tensor, "B F h w"]
     places: Float[Tensor, "B F R h w"]
+    extents: Float[Tensor, "B F R 2"]
     visible: Float[Tensor, "B F R"]
 
 
 @dataclass(frozen=True)
-class Told:
-    """Where the roles truly are, told in place of the network's own finding while it learns.
+class Boxes:
+    """Where the roles are in the frames that are looked at.
 
     Attributes:
-        places: shares over the cells, as `Findings.places`.
-        visible: 1 where a role can be seen, 0 elsewhere.
-        told: which clips are told.
+        boxes: centre x, y, width and height in fractions of the picture's.
+        visible: whether, or how surely, the role can be seen; 0 where it cannot.
     """
 
-    places: Float[Tensor, "B F R h w"]
-    visible: Float[Tensor, "B F R"]
-    told: Float[Tensor, " B"]
+    boxes: Float[Tensor, "B K R 4"]
+    visible: Float[Tensor, "B K R"]
 
 
 class Residual(nn.Module):
@@ -149,29 +161,30 @@ class Motion(nn.Module):
         return x + F.interpolate(self.ups[0](y), scale_factor=2.0, mode="nearest"), y
 
 
-class Detail(nn.Module):
-    """Some frames in full: features at 1/8 of the picture, and a vector for the whole of it."""
+class Pyramid(nn.Module):
+    """Pictures to a vector each, over three ever coarser levels.
 
-    def __init__(self, config: JudgeConfig) -> None:
+    Args:
+        patch: pixels of the sides of the patches that the picture is cut into at first.
+        widths: channels of the levels.
+    """
+
+    def __init__(self, patch: int, widths: tuple[int, int, int]) -> None:
         super().__init__()
-        finest, fine, coarse = config.detail
-        self.enter = nn.Conv2d(48, finest, 3, padding=1)
-        self.levels = nn.ModuleList(
-            [Residual(finest), nn.Sequential(Residual(fine), Residual(fine)), Residual(coarse)]
+        self.patch = patch
+        self.enter = nn.Conv2d(3 * patch**2, widths[0], 3, padding=1)
+        self.levels = nn.ModuleList(Residual(width) for width in widths)
+        self.downs = nn.ModuleList(
+            nn.Conv2d(4 * fine, coarse, 1) for fine, coarse in pairwise(widths)
         )
-        self.downs = nn.ModuleList([nn.Conv2d(4 * finest, fine, 1), nn.Conv2d(4 * fine, coarse, 1)])
-        self.aside = nn.Conv2d(4 * finest, finest, 1)
 
-    def forward(
-        self, pictures: Float[Tensor, "N 3 H W"]
-    ) -> tuple[Float[Tensor, "N C h w"], Float[Tensor, "N K"]]:
-        """Features for the places of roles, and mean and deviation over the whole picture."""
-        x = self.enter(F.pixel_unshuffle(pictures, 4).contiguous(memory_format=torch.channels_last))
-        x = F.pixel_unshuffle(self.levels[0](x), 2)
-        y = self.levels[1](self.downs[0](x))
-        z = self.levels[2](self.downs[1](F.pixel_unshuffle(y, 2))).flatten(2)
-        whole = torch.cat([z.mean(dim=2), z.float().std(dim=2).to(z.dtype)], dim=1)
-        return torch.cat([y, F.relu(self.aside(x))], dim=1), whole
+    def forward(self, pictures: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N K"]:
+        """Mean and maximum of the coarsest features, K twice as many."""
+        x = F.pixel_unshuffle(pictures, self.patch)
+        x = self.levels[0](self.enter(x.contiguous(memory_format=torch.channels_last)))
+        for down, level in zip(self.downs, list(self.levels)[1:], strict=True):
+            x = level(down(F.pixel_unshuffle(x, 2)))
+        return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
 
 
 class FrameBlock(nn.Module):
@@ -203,22 +216,23 @@ class JudgeNetwork(nn.Module):
         super().__init__()
         self.config = config
         fine, coarse = config.motion
-        finest, middle, last = config.detail
         width, roles = config.width, len(ROLES)
-        self.motion, self.detail = Motion(config), Detail(config)
-        self.places = nn.Conv2d(fine, roles, 1)
+        whole, face = 2 * config.scenery[-1], 2 * config.portrait[-1]
+        self.motion = Motion(config)
+        self.portrait = Pyramid(2, config.portrait)
+        self.scenery = Pyramid(4, config.scenery)
+        self.places = nn.Conv2d(fine, 1 + roles, 1)
         self.token = nn.Linear(2 * coarse + roles * (fine + 4), width)
         self.when = nn.Parameter(0.02 * torch.randn(config.moments, width))
         self.whole = nn.Parameter(0.02 * torch.randn(width))
         self.blocks = nn.ModuleList(FrameBlock(width, config.heads) for _ in range(config.layers))
         self.visible = nn.Linear(width, roles)
+        self.extents = nn.Linear(fine, 2)
         self.subject = nn.Sequential(
-            nn.LayerNorm(middle + finest + 2 * last + width),
-            nn.Linear(middle + finest + 2 * last + width, 128),
-            nn.ReLU(),
+            nn.LayerNorm(face + whole), nn.Linear(face + whole, 128), nn.ReLU()
         )
         self.still = nn.Sequential(
-            nn.LayerNorm(2 * last + width), nn.Linear(2 * last + width, 96), nn.ReLU()
+            nn.LayerNorm(whole + width), nn.Linear(whole + width, 96), nn.ReLU()
         )
         self.of_subject = nn.ModuleDict(
             {name: nn.Linear(128, len(words)) for name, words in SUBJECT_WORDS.items()}
@@ -234,55 +248,63 @@ class JudgeNetwork(nn.Module):
         self,
         clip: Float[Tensor, "B F 3 H W"],
         looked: Int[Tensor, "B K"],
-        told: Told | None = None,
+        told: Boxes | None = None,
     ) -> Findings:
         """Judge clips of one size.
 
         Args:
             clip: pixels in [-1, 1], 3 frames a second; height and width multiples of 16.
-            looked: which frames the detail path sees, of each clip.
-            told: the truth about places, for some clips, in training.
+            looked: the frames of each clip that portraits and scenery are taken from.
+            told: the truth about boxes in these frames, in training; the network's own findings
+                where there is none.
         """
         batch, frames = clip.shape[:2]
         fine, coarse = self.motion(clip)
-        places = rearrange(self.places(fine), "(b f) r h w -> b f r (h w)", f=frames)
-        places = places.float().log_softmax(dim=-1)
-        shape = (-1, fine.shape[2])
-        where = places.exp()
-        if told is not None:
-            seen = told.told[:, None, None] * told.visible
-            where = torch.lerp(where, told.places.flatten(3), seen[..., None])
-        tokens = self._tokens(where, fine, coarse, frames)
+        height = fine.shape[2]
+        scores = rearrange(self.places(fine).float(), "(b f) r h w -> b f r (h w)", f=frames)
+        things, roles = scores[:, :, :1], scores[:, :, 1:]
+        places = (roles + things).log_softmax(dim=-1)
+        cells = rearrange(fine, "(b f) c h w -> b f (h w) c", f=frames)
+        seen = torch.einsum("bfrn,bfnc->bfrc", places.exp().to(fine.dtype), cells)
+        tokens = self._tokens(places.exp(), seen, coarse, fine.shape[2:])
         visible = self.visible(tokens[:, 1:]).float()
+        extents = self.extents(seen).float()
+        places = rearrange(places, "b f r (h w) -> b f r h w", h=height)
+        things = rearrange(things, "b f 1 (h w) -> b f h w", h=height)
 
         rows = torch.arange(batch, device=clip.device)[:, None]
-        features, pictures = self.detail(clip[rows, looked].flatten(0, 1))
-        features = rearrange(features, "(b k) c h w -> b k (h w) c", b=batch)
-        whole = rearrange(pictures, "(b k) c -> b k c", b=batch).mean(dim=1)
-        of_role = torch.einsum("bkrn,bknc->bkrc", where[rows, looked].to(features.dtype), features)
-        shares = torch.sigmoid(visible[rows, looked]) + 1e-3
-        if told is not None:
-            shares = torch.lerp(shares, told.visible[rows, looked] + 1e-3, told.told[:, None, None])
-        shares = (shares / shares.sum(dim=1, keepdim=True)).to(features.dtype)
-        of_role = (of_role * shares[..., None]).sum(dim=1)
-        story = tokens[:, 0]
-        around = torch.cat([whole, story], dim=1)
-        about = torch.cat([of_role, around[:, None].expand(-1, len(ROLES), -1)], dim=2)
-        words = self._words(self.subject(about), self.still(around), story)
-        places = rearrange(places, "b f r (h w) -> b f r h w", h=shape[1])
-        return Findings(words, places, visible)
+        if told is None:
+            boxes = boxes_of(places[rows, looked], extents[rows, looked])
+            told = Boxes(boxes, torch.sigmoid(visible[rows, looked]))
+        pictures = clip[rows, looked]
+        whole = rearrange(self.scenery(pictures.flatten(0, 1)), "(b k) c -> b k c", b=batch)
+        whole = whole.mean(dim=1)
+        about = torch.cat(
+            [self._faces(pictures, told), repeat(whole, "b c -> b r c", r=len(ROLES))], 2
+        )
+        words = self._words(
+            self.subject(about), self.still(torch.cat([whole, tokens[:, 0]], 1)), tokens[:, 0]
+        )
+        return Findings(words, things, places, extents, visible)
+
+    def _faces(self, pictures: Float[Tensor, "B K 3 H W"], told: Boxes) -> Float[Tensor, "B R C"]:
+        """What portraits of each role tell: the mean over the frames in which it can be seen."""
+        shares = told.visible / told.visible.sum(dim=1, keepdim=True).clamp(min=1e-3)
+        taken = told.visible > 1e-3
+        width = 2 * self.config.portrait[-1]
+        faces = pictures.new_zeros(*taken.shape, width)
+        if taken.any():
+            faces[taken] = self.portrait(portraits(pictures, told.boxes, taken))
+        return (faces * shares[..., None].to(faces.dtype)).sum(dim=1)
 
     def _tokens(
-        self, where: Tensor, fine: Tensor, coarse: Tensor, frames: int
+        self, where: Tensor, seen: Tensor, coarse: Tensor, grid: tuple[int, int]
     ) -> Float[Tensor, "B N D"]:
         """One token for the whole clip, then one a frame: what is there and where the roles are."""
-        height, width = fine.shape[2:]
-        y = torch.linspace(-1, 1, height, device=fine.device).repeat_interleave(width)
-        x = torch.linspace(-1, 1, width, device=fine.device).repeat(height)
-        grid = torch.stack([x, y, x * x, y * y], dim=1)
-        spots = (where @ grid).to(fine.dtype)
-        cells = rearrange(fine, "(b f) c h w -> b f (h w) c", f=frames)
-        seen = torch.einsum("bfrn,bfnc->bfrc", where.to(fine.dtype), cells)
+        frames = where.shape[1]
+        y = torch.linspace(-1, 1, grid[0], device=seen.device).repeat_interleave(grid[1])
+        x = torch.linspace(-1, 1, grid[1], device=seen.device).repeat(grid[0])
+        spots = (where @ torch.stack([x, y, x * x, y * y], dim=1)).to(seen.dtype)
         frame = rearrange(coarse, "(b f) c h w -> b f c (h w)", f=frames)
         parts = (frame.mean(dim=-1), frame.amax(dim=-1), seen.flatten(2), spots.flatten(2))
         tokens = self.token(torch.cat(parts, dim=2)) + self.when[:frames]
@@ -300,3 +322,43 @@ class JudgeNetwork(nn.Module):
         for name, head in self.of_clip.items():
             words[name] = head(still if name in STILL_WORDS else story).float()
         return words
+
+
+def boxes_of(
+    places: Float[Tensor, "B K R h w"], extents: Float[Tensor, "B K R 2"]
+) -> Float[Tensor, "B K R 4"]:
+    """Boxes about the likeliest cell: the mean place within two cells of it, and the extents."""
+    height, width = places.shape[3:]
+    shares = places.exp().flatten(3)
+    top = shares.argmax(dim=-1, keepdim=True)
+    y = torch.arange(height, device=places.device).repeat_interleave(width)
+    x = torch.arange(width, device=places.device).repeat(height)
+    near = ((x - top % width).abs() <= 2) & ((y - top // width).abs() <= 2)
+    shares = shares * near
+    shares = shares / shares.sum(dim=-1, keepdim=True)
+    centre = torch.stack(
+        [(shares * (x + 0.5)).sum(-1) / width, (shares * (y + 0.5)).sum(-1) / height], -1
+    )
+    return torch.cat([centre, extents.clamp(-4, 0).exp()], dim=-1)
+
+
+def portraits(
+    pictures: Float[Tensor, "B K 3 H W"],
+    boxes: Float[Tensor, "B K R 4"],
+    taken: Bool[Tensor, "B K R"],
+) -> Float[Tensor, "N 3 P P"]:
+    """Square cuts around those boxes that are `taken`, all at one scale."""
+    height, width = pictures.shape[3:]
+    chosen, (batch, frame, _) = boxes[taken], taken.nonzero(as_tuple=True)
+    longer = torch.maximum(chosen[:, 2] * width, chosen[:, 3] * height)
+    side = (MARGIN * longer).clamp(min=LEAST_SIDE)
+    steps = (torch.arange(PORTRAIT, device=boxes.device) + 0.5) * 2 / PORTRAIT - 1
+    x = (2 * chosen[:, :1] - 1) + steps * (side / width)[:, None]
+    y = (2 * chosen[:, 1:2] - 1) + steps * (side / height)[:, None]
+    grid = torch.stack(
+        [repeat(x, "n x -> n y x", y=PORTRAIT), repeat(y, "n y -> n y x", x=PORTRAIT)], dim=-1
+    )
+    cut = F.grid_sample(
+        pictures[batch, frame].float(), grid.float(), padding_mode="border", align_corners=False
+    )
+    return cut.to(pictures.dtype)

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from skyloom.bench.attributes import ROLES
 from skyloom.bench.judge_data import JudgeBatch, JudgeClips
-from skyloom.bench.judge_network import Findings, JudgeConfig, JudgeNetwork, Told
+from skyloom.bench.judge_network import Boxes, Findings, JudgeConfig, JudgeNetwork
 from skyloom.bench.judges import ACCURACY, NAME, Judge, load_judge, looked_at, save_judge
 from skyloom.bench.prompts import held_out_prompts
 from skyloom.bench.table import write_json
@@ -44,9 +46,7 @@ class JudgeRecipe:
         batch: clips a step.
         held_out: clips at the end of the data that are kept for evaluation.
         looked: frames of each clip whose details are read in training.
-        told: share of clips that are told where the subjects are, so that reading them is learnt
-            before finding them.
-        places: weight of finding the subjects.
+        finding: weight of finding the subjects beside the words.
         test_clips: unseen renders of each tier that the finished judge is tested on.
     """
 
@@ -54,9 +54,8 @@ class JudgeRecipe:
     data: tuple[str, ...]
     batch: int = 8
     held_out: int = 64
-    looked: int = 2
-    told: float = 0.5
-    places: float = 0.5
+    looked: int = 4
+    finding: float = 1.0
     test_clips: int = 150
     seed: int = 0
     device: str = "auto"
@@ -90,22 +89,22 @@ class JudgeTask:
         self.draw = Prefetch(self.train.batch)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        """Cross-entropy of words, of places and of whether a role can be seen."""
+        """Cross-entropy of words, and what finding the subjects costs."""
         batch = self.draw(step)
         rng = np.random.default_rng((self.recipe.seed, 11, step))
-        count, frames = batch.clip.shape[:2]
-        looked = torch.from_numpy(_drawn(batch, min(self.recipe.looked, frames), rng))
-        told = torch.from_numpy(rng.random(count) < self.recipe.told).float()
-        findings = self.network(
-            batch.clip.to(self.device, self.dtype),
-            looked.to(self.device),
-            Told(batch.places.to(self.device), batch.visible.to(self.device), told.to(self.device)),
+        looked = _drawn(batch, self.recipe.looked, rng)
+        rows = torch.arange(len(looked))[:, None]
+        visible = batch.visible[rows, looked]
+        told = Boxes(
+            _shaken(batch.boxes[rows, looked], rng).to(self.device), visible.to(self.device)
         )
-        words, right = words_loss(findings, batch)
-        finding = places_loss(findings, batch)
-        return words + self.recipe.places * finding, {
+        clip = batch.clip.to(self.device, self.dtype)
+        findings = self.network(clip, looked.to(self.device), told)
+        words, right = words_loss(findings, batch, visible.amax(dim=1))
+        finding = finding_loss(findings, batch)
+        return words + self.recipe.finding * finding, {
             "words": words.item(),
-            "places": finding.item(),
+            "finding": finding.item(),
             "accuracy": right,
         }
 
@@ -128,37 +127,62 @@ class JudgeTask:
         save_judge(folder, self.network)
 
 
-def _drawn(batch: JudgeBatch, count: int, rng: np.random.Generator) -> np.ndarray:
+def _drawn(batch: JudgeBatch, count: int, rng: np.random.Generator) -> Tensor:
     """Which frames of each clip are looked at: `count` different ones, in order."""
     clips, frames = batch.clip.shape[:2]
-    return np.sort(rng.random((clips, frames)).argsort(axis=1)[:, :count], axis=1)
+    order = rng.random((clips, frames)).argsort(axis=1)[:, : min(count, frames)]
+    return torch.from_numpy(np.sort(order, axis=1))
 
 
-def words_loss(findings: Findings, batch: JudgeBatch) -> tuple[Tensor, float]:
-    """Cross-entropy summed over attributes, where there is a word; and the share that is right."""
+def _shaken(boxes: Tensor, rng: np.random.Generator) -> Tensor:
+    """Boxes (..., 4) as inexact as the network's own findings will be."""
+    noise = torch.from_numpy(rng.standard_normal(boxes.shape, dtype=np.float32))
+    centre = boxes[..., :2] + 0.1 * noise[..., :2] * boxes[..., 2:]
+    return torch.cat([centre, boxes[..., 2:] * torch.exp(0.15 * noise[..., 2:])], dim=-1)
+
+
+def words_loss(
+    findings: Findings, batch: JudgeBatch, shown: Float[Tensor, "B R"]
+) -> tuple[Tensor, float]:
+    """Cross-entropy summed over attributes, where there is a word; and the share that is right.
+
+    Args:
+        shown: 1 for the roles that have a portrait: of the others nothing can be said.
+    """
     losses, right, asked = [], 0, 0
     for name, logits in findings.words.items():
-        label = batch.labels[name].to(logits.device)
+        label = batch.labels[name]
+        role = name.split()[0]
+        if role in ROLES:
+            label = torch.where(shown[:, ROLES.index(role)] > 0, label, -1)
+        label = label.to(logits.device)
         there = label >= 0
-        count = int(there.sum())
-        if not count:
+        if not there.any():
             continue
         total = F.cross_entropy(
             logits, label, ignore_index=-1, reduction="sum", label_smoothing=0.02
         )
         losses.append(total / len(label))
         right += int((logits.argmax(dim=1) == label)[there].sum())
-        asked += count
+        asked += int(there.sum())
     return torch.stack(losses).sum(), right / max(asked, 1)
 
 
-def places_loss(findings: Findings, batch: JudgeBatch) -> Tensor:
-    """Cross-entropy of the cells of each visible role, and of its being visible."""
-    seen = batch.visible.to(findings.visible.device)
-    places = batch.places.to(findings.places.device)
-    apart = -(places * findings.places).flatten(3).sum(dim=3)
-    where = (apart * seen).sum() / seen.sum().clamp(min=1)
-    return where + F.binary_cross_entropy_with_logits(findings.visible, seen)
+def finding_loss(findings: Findings, batch: JudgeBatch) -> Tensor:
+    """What it costs to find the subjects: where things are, which of them is who, how large it is
+    and whether it can be seen.
+    """
+    device = findings.places.device
+    seen, things = batch.visible.to(device), batch.things.to(device)
+    total = seen.sum().clamp(min=1)
+    apart = -(batch.places.to(device) * findings.places).flatten(3).sum(dim=3)
+    extents = batch.boxes[..., 2:].to(device).clamp(min=1e-3).log()
+    size = (findings.extents - extents).abs().sum(dim=-1)
+    dense = F.binary_cross_entropy_with_logits(
+        findings.things, things, pos_weight=torch.tensor(4.0, device=device)
+    )
+    visible = F.binary_cross_entropy_with_logits(findings.visible, seen)
+    return ((apart + 0.5 * size) * seen).sum() / total + visible + 4 * dense
 
 
 def test_judge(judge: Judge, clips: int, size: tuple[int, int] = (128, 128)) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from skyloom.video import Video
 FOLDER = Path(__file__).parent
 NAME = "judge"
 ACCURACY = "accuracy.json"
-LOOKED = 4
-"""Frames whose details are read."""
+LOOKED = 6
+"""Frames that portraits and scenery are taken from."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Judge:
 
 
 def looked_at(batch: int, frames: int) -> Tensor:
-    """The frames whose details are read when judging: evenly spread."""
+    """The frames that portraits and scenery are taken from when judging: evenly spread."""
     spread = torch.linspace(0, frames - 1, min(LOOKED, frames)).round().long()
     return spread.expand(batch, -1)
 

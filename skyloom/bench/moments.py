@@ -11,8 +11,8 @@ from skyloom.video import Video
 
 RATE = 3.0
 """Moments a second."""
-SIDE = 128
-"""Pixels of the shorter side."""
+AREA = 128 * 128
+"""Pixels of a picture, about."""
 STEP = 16
 """What the sides are multiples of."""
 
@@ -27,7 +27,7 @@ def moments(frames: int, fps: float, most: int) -> list[int]:
 
 def seen_size(size: tuple[int, int]) -> tuple[int, int]:
     """The (width, height) at which a clip of `size` is looked at."""
-    scale = SIDE / min(size)
+    scale = (AREA / (size[0] * size[1])) ** 0.5
     width, height = (max(round(side * scale / STEP), 1) * STEP for side in size)
     return width, height
 

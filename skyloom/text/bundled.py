@@ -83,9 +83,15 @@ class BundledTextEncoder(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Normal(0.02); branches that end in the residual stream smaller by depth, as in GPT-2."""
+        """Embeddings normal(1), matrices normal(0.02), smaller by depth where a branch ends (GPT-2).
+
+        Large embeddings keep words apart from the first step on: with small ones, what the blocks
+        add to all words alike soon drowned what tells them apart, and prompts were not heeded.
+        """
         for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Embedding):
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight)
+            if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=INITIAL_STD)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)

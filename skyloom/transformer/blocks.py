@@ -56,7 +56,7 @@ class Modulated(nn.Module):
     def __init__(self, width: int, heads: int, mlp_ratio: int) -> None:
         super().__init__()
         self.heads = heads
-        self.table = nn.Parameter(torch.randn(6, width) / width**0.5)
+        self.table = nn.Parameter(torch.zeros(6, width))
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.q_scale = nn.Parameter(torch.ones(width // heads))
         self.k_scale = nn.Parameter(torch.ones(width // heads))
@@ -79,9 +79,11 @@ class Modulated(nn.Module):
         modulation: tuple[Tensor, ...],
     ) -> Float[Tensor, "N D"]:
         """Gated attention output, then the gated MLP."""
-        x = x + modulation[2] * self.out(attended)
+        x = torch.addcmul(x, 1 + modulation[2], self.out(attended))
         h = _modulate(x, modulation[3], modulation[4])
-        return x + modulation[5] * self.fall(F.gelu(self.rise(h), approximate="tanh"))
+        return torch.addcmul(
+            x, 1 + modulation[5], self.fall(F.gelu(self.rise(h), approximate="tanh"))
+        )
 
     def modulation(
         self, shared: Float[Tensor, "rows 6 D"], rows: Int[Tensor, " N"]

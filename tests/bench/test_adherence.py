@@ -13,7 +13,9 @@ from skyloom.bench.table import write_json
 from skyloom.errors import UserError
 from skyloom.video import read
 
-TINY = JudgeConfig(detail=(8, 8, 8), motion=(8, 8), width=16, layers=1, heads=2)
+TINY = JudgeConfig(
+    motion=(8, 8), portrait=(8, 8, 8), scenery=(8, 8, 8), width=16, layers=1, heads=2
+)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skyloom.bench.attributes import ROLES, canonical, mirrored, words_of
-from skyloom.bench.judge_data import LEARNT, JudgeClips, places_of, spoiled
+from skyloom.bench.judge_data import LEARNT, JudgeClips, boxes_of, places_of, spoiled
 from skyloom.bench.moments import chosen, moments, seen_size, to_scale
 from skyloom.video import Video
 from skyloom.world.sampling import sample_scene
@@ -22,21 +22,27 @@ def test_three_moments_a_second():
 
 def test_every_size_is_seen_at_one_scale():
     assert seen_size((128, 128)) == (128, 128) and seen_size((64, 64)) == (128, 128)
-    assert seen_size((160, 96)) == (208, 128) and seen_size((96, 160)) == (128, 208)
-    video = Video(np.full((5, 96, 160, 3), 255, np.uint8), 3.0)
+    assert seen_size((160, 96)) == (160, 96) and seen_size((192, 320)) == (96, 160)
+    video = Video(np.full((5, 64, 64, 3), 255, np.uint8), 3.0)
     clip = to_scale(chosen(video, 12))
-    assert clip.shape == (5, 3, 128, 208) and torch.allclose(clip, torch.ones(1), atol=1e-5)
+    assert clip.shape == (5, 3, 128, 128) and torch.allclose(clip, torch.ones(1), atol=1e-5)
 
 
 def test_places_are_where_the_boxes_are():
     other = [0.75, 0.25, 0.1, 0.1, 0.0001]  # too small to be seen
-    places, visible = places_of([[BOX, other], [None, BOX]], (1, 0), (8, 16), mirror=False)
+    screen = [[BOX, other], [None, BOX]]
+    boxes, visible = boxes_of(screen, (1, 0), mirror=False)
     assert visible.tolist() == [[0, 1, 0], [1, 0, 0]]
-    assert places[0, 1].sum() == pytest.approx(1.0, abs=1e-4)
-    row, column = divmod(int(places[0, 1].argmax()), 16)
+    torch.testing.assert_close(boxes[0, 1], torch.tensor(BOX[:4]))
+    things, places = places_of(boxes[None], visible[None], (8, 16))
+    assert places.shape == (1, 2, len(ROLES), 8, 16) and things.shape == (1, 2, 8, 16)
+    assert places[0, 0, 1].sum() == pytest.approx(1.0, abs=1e-4) and places[0, 0, 0].sum() == 0
+    row, column = divmod(int(places[0, 0, 1].argmax()), 16)
     assert row in (5, 6) and column in (3, 4)
-    flipped, _ = places_of([[BOX, other], [None, BOX]], (1, 0), (8, 16), mirror=True)
-    assert torch.allclose(flipped, places.flip(-1), atol=1e-4)
+    assert things[0, 0].sum() == things[0, 1].sum() > 0 and things[0, 0, row, column] == 1
+    mirrored_boxes, seen = boxes_of(screen, (1, 0), mirror=True)
+    _, flipped = places_of(mirrored_boxes[None], seen[None], (8, 16))
+    torch.testing.assert_close(flipped, places.flip(-1), atol=1e-4, rtol=0)
 
 
 def test_spoiling_keeps_shape_and_range_and_is_repeatable():

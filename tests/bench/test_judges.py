@@ -8,14 +8,24 @@ import torch
 
 from skyloom.bench.attributes import ROLES
 from skyloom.bench.judge_data import LEARNT
-from skyloom.bench.judge_network import JudgeConfig, JudgeNetwork, Told
-from skyloom.bench.judge_training import JudgeRecipe, JudgeTask, main, places_loss, words_loss
+from skyloom.bench.judge_network import (
+    MARGIN,
+    PORTRAIT,
+    Boxes,
+    JudgeConfig,
+    JudgeNetwork,
+    boxes_of,
+    portraits,
+)
+from skyloom.bench.judge_training import JudgeRecipe, JudgeTask, finding_loss, main, words_loss
 from skyloom.bench.judges import ACCURACY, NAME, Judge, load_judge, looked_at, save_judge
 from skyloom.bench.tally import Tally
 from skyloom.errors import UserError
 from skyloom.video import Video
 
-TINY = JudgeConfig(detail=(8, 8, 8), motion=(8, 8), width=16, layers=1, heads=2)
+TINY = JudgeConfig(
+    motion=(8, 8), portrait=(8, 8, 8), scenery=(8, 8, 8), width=16, layers=1, heads=2
+)
 
 
 def video(size=(64, 64), frames=13, seed=0):
@@ -48,17 +58,40 @@ def test_a_clip_is_judged_alone_as_in_company(network):
         torch.testing.assert_close(together[name][1:2], logits, atol=1e-4, rtol=1e-4)
 
 
-def test_places_are_shares_and_telling_changes_only_who_is_told(network):
+def test_places_are_shares_and_who_is_not_there_has_no_face(network):
     clip = torch.rand(2, 4, 3, 32, 48) * 2 - 1
     looked = looked_at(2, 4)
     free = network(clip, looked)
     assert free.places.shape == (2, 4, len(ROLES), 4, 6)
     torch.testing.assert_close(free.places.exp().sum(dim=(3, 4)), torch.ones(2, 4, 3))
-    places = torch.zeros(2, 4, 3, 4, 6)
-    places[..., 0, 0] = 1
-    told = network(clip, looked, Told(places, torch.ones(2, 4, 3), torch.tensor([0.0, 1.0])))
-    assert torch.allclose(free.words["first kind"][0], told.words["first kind"][0], atol=1e-5)
-    assert not torch.allclose(free.words["first kind"][1], told.words["first kind"][1], atol=1e-5)
+    boxes = torch.tensor([0.5, 0.5, 0.3, 0.3]).expand(2, 4, 3, 4)
+    visible = torch.ones(2, 4, 3)
+    visible[1, :, 0] = 0
+    told = network(clip, looked, Boxes(boxes, visible))
+    clip[:, :, :, 8:24, 12:36] *= -1  # another face, where the boxes are
+    other = network(clip, looked, Boxes(boxes, visible))
+    assert not torch.allclose(told.words["first kind"][0], other.words["first kind"][0], atol=1e-2)
+
+
+def test_portraits_show_what_the_boxes_hold():
+    pictures = torch.zeros(1, 2, 3, 64, 96)
+    pictures[0, 1, :, 20:40, 50:60] = 1.0  # 20 pixels high and 10 wide
+    boxes = torch.tensor([55 / 96, 30 / 64, 10 / 96, 20 / 64]).expand(1, 2, 1, 4)
+    cut = portraits(pictures, boxes, torch.ones(1, 2, 1, dtype=torch.bool))
+    assert cut.shape == (2, 3, PORTRAIT, PORTRAIT) and cut[0].abs().max() == 0
+    height, width = (int((cut[1, 0].amax(dim=axis) > 0.5).sum()) for axis in (1, 0))
+    assert abs(height - PORTRAIT / MARGIN) <= 1.5 and abs(width - height / 2) <= 1.5
+    lit = (cut[1, 0] > 0.5).nonzero().float().mean(dim=0)
+    torch.testing.assert_close(lit, torch.full((2,), (PORTRAIT - 1) / 2), atol=1.0, rtol=0)
+
+
+def test_boxes_are_about_the_likeliest_cell():
+    places = torch.full((1, 1, 1, 8, 12), -20.0)
+    places[0, 0, 0, 2, 3] = places[0, 0, 0, 2, 4] = -0.9
+    places[0, 0, 0, 7, 11] = -1.5  # another likely one, far away
+    extents = torch.tensor([0.25, 0.5]).log().expand(1, 1, 1, 2)
+    box = boxes_of(places, extents)[0, 0, 0]
+    torch.testing.assert_close(box, torch.tensor([4 / 12, 2.5 / 8, 0.25, 0.5]), atol=1e-3, rtol=0)
 
 
 def test_saved_judges_come_back(network, tmp_path):
@@ -85,7 +118,8 @@ def recipe(folder, out, **changes):
     lines = {
         "out": f'"{out}"', "data": f'["{folder}"]', "held_out": "2", "batch": "2",
         "test_clips": "0",
-        "model.detail": "[8, 8, 8]", "model.motion": "[8, 8]", "model.width": "16",
+        "model.motion": "[8, 8]", "model.portrait": "[8, 8, 8]", "model.scenery": "[8, 8, 8]",
+        "model.width": "16",
         "model.layers": "1", "model.heads": "2", "optim.steps": "6", "optim.warmup": "2",
         "loop.log_every": "2",
     } | changes  # fmt: skip
@@ -117,26 +151,27 @@ def test_a_run_says_that_it_lacks_clips(raw, tmp_path):
 def test_judges_learn_what_they_are_shown(raw, tmp_path):
     """A few clips of noise by heart: every head and every path must take part."""
     folder = raw(6)
-    model = JudgeConfig(detail=(16, 16, 16), motion=(16, 16), width=32, layers=1, heads=2)
-    task = JudgeTask(
-        JudgeRecipe(str(tmp_path), (str(folder),), held_out=1, model=model, told=1.0, batch=4)
+    model = JudgeConfig(
+        motion=(16, 16), portrait=(16, 16, 16), scenery=(16, 16, 16), width=32, layers=1, heads=2
     )
+    task = JudgeTask(JudgeRecipe(str(tmp_path), (str(folder),), held_out=1, model=model, batch=4))
     network = task.network.float()
     batch = task.train.batch(0)
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
-    told = Told(batch.places, batch.visible, torch.ones(len(batch.clip)))
     looked = looked_at(len(batch.clip), batch.clip.shape[1])
-    first = None
+    rows = torch.arange(len(batch.clip))[:, None]
+    told = Boxes(batch.boxes[rows, looked], batch.visible[rows, looked])
+    losses = []
     for _ in range(60):
         findings = network(batch.clip, looked, told)
-        words, right = words_loss(findings, batch)
-        loss = words + places_loss(findings, batch)
-        first = first or loss.item()
+        words, right = words_loss(findings, batch, told.visible.amax(dim=1))
+        loss = words + finding_loss(findings, batch)
+        losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     assert all(weight.grad is not None for weight in network.parameters())
-    assert right > 0.9 and loss.item() < 0.4 * first
+    assert right > 0.9 and losses[-1] < 0.5 * losses[0]
 
 
 def test_the_tally_counts():
