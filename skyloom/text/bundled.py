@@ -83,7 +83,7 @@ class BundledTextEncoder(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Embeddings normal(1), matrices normal(0.02), smaller by depth where a branch ends (GPT-2).
+        """Embeddings normal(1), matrices normal(0.02), branch ends smaller by depth (GPT-2).
 
         Large embeddings keep words apart from the first step on: with small ones, what the blocks
         add to all words alike soon drowned what tells them apart, and prompts were not heeded.

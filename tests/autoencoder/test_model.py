@@ -19,12 +19,12 @@ TINY = AutoencoderConfig(
 )  # stride (4, 16, 16)
 
 
-@pytest.fixture(scope="module")
 def assert_close(actual: torch.Tensor, expected: torch.Tensor, tolerance: float = 1e-4) -> None:
     """Equal but for the order of sums, which convolutions choose by the length of the clip."""
     torch_assert_close(actual, expected, atol=tolerance, rtol=tolerance)
 
 
+@pytest.fixture(scope="module")
 def model() -> Autoencoder:
     torch.manual_seed(0)
     model = shaken(Autoencoder(TINY))
