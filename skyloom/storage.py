@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from skyloom.errors import UserError
@@ -133,8 +133,9 @@ def _split(state: Mapping[str, Tensor], max_bytes: int) -> list[dict[str, Tensor
 def _write_weights(path: Path, state: Mapping[str, Tensor]) -> None:
     # Tied weights share memory, which safetensors refuses: each gets bytes of its own.
     apart = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
-    save_file(apart, path, metadata={"format": "pt"})
-    with open(path, "rb") as file:
+    with open(path, "wb") as file:  # save_file would make it unreadable for others
+        file.write(save(apart, metadata={"format": "pt"}))
+        file.flush()
         os.fsync(file.fileno())
 
 
