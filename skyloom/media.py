@@ -31,6 +31,8 @@ READABLE = "mp4, mov, webm, mkv, avi, gif, png, jpg, webp and safetensors are"
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,yuv4mpegpipe"
 # One number for every machine: a different count of threads gives different bytes.
 _THREADS = 4
+# Otherwise x264's assembler rounds by how memory is aligned: other bytes from call to call.
+_X264 = "cpu-independent=1"
 
 
 class Opened(NamedTuple):
@@ -245,12 +247,7 @@ class MovieEncoder:
     def __init__(self, path: Path, size: tuple[int, int], fps: float, crf: int) -> None:
         self._av = need("av", extra="video")
         self._codec, options = {
-            # Without that parameter x264's choice of bits differs from call to call: its
-            # assembler rounds by how memory happens to be aligned.
-            ".mp4": (
-                "libx264",
-                {"crf": str(crf), "preset": "medium", "x264-params": "cpu-independent=1"},
-            ),
+            ".mp4": ("libx264", {"crf": str(crf), "preset": "medium", "x264-params": _X264}),
             ".webm": ("libvpx-vp9", {"crf": str(crf), "b": "0", "cpu-used": "4"}),
             ".gif": ("gif", {}),
         }[path.suffix.lower()]

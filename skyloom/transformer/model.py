@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from skyloom.text.features import TextFeatures
-from skyloom.transformer.blocks import Block, Layout
+from skyloom.transformer.blocks import Block, Layout, Modulated
 from skyloom.transformer.config import TransformerConfig
 from skyloom.transformer.patches import Packed
 from skyloom.transformer.positions import (
@@ -70,10 +70,10 @@ class Transformer(nn.Module):
                     nn.init.zeros_(module.bias)
         for layer in (self.modulate_video, self.modulate_text, self.modulate_last, self.leave):
             nn.init.zeros_(layer.weight)
-        for block in self.blocks:
-            for stream in (block.video, block.text):
-                nn.init.zeros_(stream.out.weight)
-                nn.init.zeros_(stream.fall.weight)
+        for module in self.modules():
+            if isinstance(module, Modulated):
+                nn.init.zeros_(module.out.weight)
+                nn.init.zeros_(module.fall.weight)
 
     def forward(self, packed: Packed, sigma: Float[Tensor, " N"], text: TextFeatures) -> Output:
         """One pass.
