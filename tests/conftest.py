@@ -1,5 +1,6 @@
 """What every test stands on: checked annotations, steady seeds, few threads."""
 
+import signal
 import os
 import random
 import sys
@@ -33,3 +34,13 @@ def steady_seeds() -> None:
         sys.modules["numpy"].random.seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be felt: a shell that starts the tests in the background has SIGINT ignored.
+
+    What is ignored here is ignored in every process that a test starts, and the tests of
+    interrupted commands would wait for ever.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

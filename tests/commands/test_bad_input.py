@@ -171,7 +171,7 @@ def test_the_same_from_a_shell(tiny: Tiny, tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "skyloom.cli", "generate", "a ball", "-o", str(out),
          "--model", str(tiny.model), "--size", "100x100"],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == (
