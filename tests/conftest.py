@@ -1,8 +1,8 @@
 """What every test stands on: checked annotations, steady seeds, few threads."""
 
-import signal
 import os
 import random
+import signal
 import sys
 
 import jaxtyping

@@ -1,13 +1,17 @@
-"""Training that was interrupted equals training that was not, bit for bit, for both networks."""
+"""Training that was interrupted equals training that was not, bit for bit, for both networks.
+
+And it runs in whatever precision the machine has."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny import Tiny
+import torch
+from tiny import Tiny, rows
 from torch import Tensor
 
 from skyloom.config import load_toml
+from skyloom.pipeline import Request, Skyloom
 from skyloom.train.autoencoder import AutoencoderRecipe, AutoencoderTask
 from skyloom.train.loop import LoopConfig, run
 from skyloom.train.transformer import TransformerRecipe, TransformerTask
@@ -63,3 +67,18 @@ def test_resumed_equals_uninterrupted(
     assert models[0] == models[1]
     state = "checkpoints/step_00000006/state.safetensors"
     assert (whole / state).read_bytes() == (tmp_path / state).read_bytes()
+
+
+def test_fp32_where_the_cpu_has_no_bf16(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {}, raising=False)
+    train_transformer(tiny, tmp_path, None, LoopConfig())
+    first = rows(tmp_path / "evaluations.jsonl")[0]["held_out_loss"]
+    bf16 = rows(tiny.root / "transformer" / "evaluations.jsonl")[0]["held_out_loss"]
+    assert first == pytest.approx(bf16, rel=0.05)
+    model = Skyloom.load(tmp_path / "model", "cpu")
+    for network in (model.autoencoder, model.transformer, model.text):
+        assert {weight.dtype for weight in network.parameters()} == {torch.float32}
+    request = Request("a red ball", size=(64, 64), seconds=0, steps=2)
+    assert model.generate(request).size == (64, 64)
