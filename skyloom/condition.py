@@ -109,7 +109,8 @@ def random_ceiling(
         case "tail":
             given[-length:] = True
         case "ends":
-            given[: (length + 1) // 2] = given[-(length + 1) // 2 :] = True
+            half = (length + 1) // 2  # as much at the start as at the end
+            given[:half] = given[-half:] = True
         case "scattered":
             given = rng.random(frames) < rng.uniform(0.1, 0.6)
     if given.all():

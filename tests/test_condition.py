@@ -93,3 +93,12 @@ def test_an_image_is_never_given() -> None:
 
 def test_the_same_generator_gives_the_same_pattern() -> None:
     assert ceilings(PatternConfig(), 7) == ceilings(PatternConfig(), 7)
+
+
+def test_ends_are_given_alike() -> None:
+    only = PatternConfig(
+        nothing=0, first=0, last=0, head=0, tail=0, ends=1, scattered=0, independent=0
+    )
+    for seed in range(40):
+        ceiling = random_ceiling(13, only, np.random.default_rng(seed))
+        assert torch.equal(ceiling, ceiling.flip(0))
