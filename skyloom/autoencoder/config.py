@@ -14,7 +14,8 @@ class AutoencoderConfig:
             convolution ever runs at full resolution.
         widths: channels of the convolutions, one entry a level, from fine to coarse.
         strides: (time, space) of each step between two levels.
-        encoder_depths: residual blocks of each level of the encoder, from fine to coarse.
+        encoder_depths: residual blocks of each level of the encoder, from fine to coarse; empty
+            where the linear codec alone encodes and only the decoder has convolutions.
         decoder_depths: residual blocks of each level of the decoder, in the same order.
     """
 
@@ -27,8 +28,10 @@ class AutoencoderConfig:
 
     def __post_init__(self) -> None:
         levels = len(self.widths)
-        if not levels == len(self.strides) + 1 == len(self.encoder_depths):
-            raise ValueError("widths, strides + 1 and encoder_depths must have equal length")
+        if levels != len(self.strides) + 1:
+            raise ValueError("widths and strides + 1 must have equal length")
+        if self.encoder_depths and levels != len(self.encoder_depths):
+            raise ValueError("widths and encoder_depths must have equal length")
         if levels != len(self.decoder_depths):
             raise ValueError("widths and decoder_depths must have equal length")
         coarser = zip(self.widths, self.widths[1:], self.strides, strict=False)

@@ -89,7 +89,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.config = config
         self.linear = LinearCodec(config.channels, config.time_stride, config.space_stride)
-        self.encoder = Encoder(config)
+        self.encoder = Encoder(config) if config.encoder_depths else None
         self.decoder = Decoder(config)
         self.register_buffer("latent_mean", torch.zeros(config.channels))
         self.register_buffer("latent_std", torch.ones(config.channels))
@@ -143,8 +143,10 @@ class Autoencoder(nn.Module):
             )
         if first:
             pixels = self.led_in(pixels)
-        correction = self.encoder(patchify(pixels, self.config.patch), stream)
-        return self.linear.encode(pixels) + correction
+        raw = self.linear.encode(pixels)
+        if self.encoder is None:
+            return raw
+        return raw + self.encoder(patchify(pixels, self.config.patch), stream)
 
     def led_in(self, pixels: Float[Tensor, "B 3 F H W"]) -> Float[Tensor, "B 3 _ H W"]:
         """The clip after its first frame repeated, so that it divides into latent frames."""

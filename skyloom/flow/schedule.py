@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-BASE_TOKENS = 10
+BASE_TOKENS = 6
 """Tokens of a clip at which no shift is applied."""
 
 

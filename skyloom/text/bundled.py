@@ -184,7 +184,7 @@ class Block(nn.Module):
 
     def forward(self, x: Float[Tensor, "L E"], grid: Grid) -> Float[Tensor, "L E"]:
         x = x + self.out(self._attend(self.qkv(_norm(x)), grid))
-        return x + self.fall(F.gelu(self.rise(_norm(x)), approximate="tanh"))
+        return x + self.fall(F.gelu(self.rise(_norm(x))))
 
     def _attend(self, qkv: Float[Tensor, "L K"], grid: Grid) -> Float[Tensor, "L E"]:
         prompts, longest = len(grid.mask), grid.mask.shape[-1]

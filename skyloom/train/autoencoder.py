@@ -21,7 +21,7 @@ from skyloom.train.loop import LoopConfig, run
 from skyloom.train.optim import OptimConfig
 from skyloom.train.prefetch import Prefetch
 
-FIT_BATCHES = 40
+FIT_BATCHES = 160
 FAR_STEP = 10**9
 
 
@@ -80,7 +80,8 @@ class AutoencoderTask:
             model = Autoencoder(recipe.model)
             self._fit_linear(model)
         model.linear.requires_grad_(False)  # steps that suit convolutions would tear it apart
-        model.encoder.requires_grad_(not recipe.freeze_encoder)
+        if model.encoder is not None:
+            model.encoder.requires_grad_(not recipe.freeze_encoder)
         self.model = model.to(self.device, self.dtype)
         self.model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.modules: dict[str, nn.Module] = {"autoencoder": self.model}

@@ -16,6 +16,7 @@ from skyloom.autoencoder.folder import load_autoencoder
 from skyloom.condition import PatternConfig, random_ceiling
 from skyloom.config import load_toml, to_dict
 from skyloom.data.latents import LatentDataset, LatentRow
+from skyloom.data.order import shuffled
 from skyloom.data.packing import BatchPlan
 from skyloom.device import pick_device, pick_dtype
 from skyloom.errors import UserError
@@ -35,6 +36,9 @@ from skyloom.transformer.config import TransformerConfig
 from skyloom.transformer.model import Transformer
 from skyloom.transformer.patches import Packed, pack
 
+HELD_OUT_SEED = 20_261_124
+"""Which clips are held out does not depend on the seed of a run."""
+
 
 @dataclass(frozen=True)
 class TransformerRecipe:
@@ -46,11 +50,11 @@ class TransformerRecipe:
         autoencoder: model folder whose autoencoder made the latents; copied into the model.
         start: model folder to start from, which decides `model` and `text`; "" for scratch.
         views: what each clip is shown as: latent frames of a start of it, 0 for all of it. One
-            entry is one showing an epoch; 1 is the first frame as an image.
+            entry is one showing an epoch; 1 is the first frame as an image. Stills have one.
         tokens: most tokens of a batch.
         drop_prompt: share of clips whose prompt is left out, for guidance.
         truth_weight: weight of the head that reads the world's truth from a middle block; 0 is off.
-        held_out: clips at the end of the dataset that are kept for evaluation.
+        held_out: clips, spread over the dataset, that are kept for evaluation.
     """
 
     out: str
@@ -86,14 +90,15 @@ class Batch:
 class LatentBatches:
     """Draws batches: which clips, shown how long, under which noise; pure in (seed, step)."""
 
-    def __init__(self, recipe: TransformerRecipe, dataset: LatentDataset, split: slice) -> None:
+    def __init__(
+        self, recipe: TransformerRecipe, dataset: LatentDataset, rows: Sequence[int]
+    ) -> None:
         self.recipe, self.dataset = recipe, dataset
         self.prediction = named_prediction(recipe.model.prediction)
-        rows = range(len(dataset))[split]
         self.views = [
-            (row, _frames_shown(view, dataset.rows[row].shape[1]))
+            (row, shown)
             for row in rows
-            for view in recipe.views
+            for shown in _frames_shown(recipe.views, dataset.rows[row].shape[1])
         ]
         tokens = [frames * self._per_frame(dataset.rows[row]) for row, frames in self.views]
         self.plan = BatchPlan(tokens, recipe.tokens, recipe.seed)
@@ -148,8 +153,9 @@ class LatentBatches:
         return tokens
 
 
-def _frames_shown(view: int, frames: int) -> int:
-    return frames if view == 0 else min(view, frames)
+def _frames_shown(views: Sequence[int], frames: int) -> list[int]:
+    """Latent frames of each showing of a clip of `frames`; a still is shown once."""
+    return [1] if frames == 1 else [min(view, frames) if view else frames for view in views]
 
 
 def _dataset(recipe: TransformerRecipe) -> LatentDataset:
@@ -207,9 +213,10 @@ class TransformerTask:
             text = BundledTextEncoder(recipe.text, tokenizer)
         self.transformer = transformer.to(self.device, self.dtype).requires_grad_(True).train()
         self.text = text.to(self.device, self.dtype).requires_grad_(True).train()
-        cut = len(dataset) - recipe.held_out
-        self.train = LatentBatches(recipe, dataset, slice(0, cut))
-        self.held_out = LatentBatches(recipe, dataset, slice(cut, None))
+        apart = set(shuffled(HELD_OUT_SEED, 0, len(dataset))[: recipe.held_out].tolist())
+        learnt = [row for row in range(len(dataset)) if row not in apart]
+        self.train = LatentBatches(recipe, dataset, learnt)
+        self.held_out = LatentBatches(recipe, dataset, sorted(apart))
         self.truth = TruthHead(recipe.model.width).to(self.device, self.dtype)
         self.modules: dict[str, nn.Module] = {"transformer": self.transformer, "text": self.text}
         if recipe.truth_weight:

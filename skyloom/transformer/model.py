@@ -1,6 +1,6 @@
 """The diffusion transformer: noisy patches, their sigmas and words to a prediction per patch."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from skyloom.transformer.positions import (
     fourier_sigma,
     rotary_angles,
 )
+from skyloom.transformer.segments import Segments
 
 PLACE_FEATURES = 30
 SIGMA_FEATURES = 128
@@ -126,12 +127,10 @@ class Transformer(nn.Module):
         return torch.cat([shapes.to(pooled.dtype), pooled], dim=1)
 
     def _layout(self, packed: Packed, text: TextFeatures) -> Layout:
-        head_width = self.config.width // self.config.heads
-        angles = rotary_angles(packed.coordinates, head_width)
-        origin = angles.new_zeros(sum(text.lengths), head_width // 2)
-        layout = Layout(text.lengths, packed.lengths, angles, angles)
-        joint = layout.joined(origin, angles)
-        return replace(layout, cos=joint.cos(), sin=joint.sin())
+        angles = rotary_angles(packed.coordinates, self.config.width // self.config.heads)
+        angles = F.pad(angles, (0, 0, sum(text.lengths), 0))
+        segments = Segments.of(text.lengths, packed.lengths, angles.device)
+        return Layout(segments, angles.cos(), angles.sin())
 
 
 def _noise_levels(

@@ -32,11 +32,12 @@ def rotary_angles(coordinates: Float[Tensor, "N 3"], head_width: int) -> Float[T
 
 
 def rotate(
-    x: Float[Tensor, "N heads head"], cos: Float[Tensor, "N pairs"], sin: Float[Tensor, "N pairs"]
-) -> Float[Tensor, "N heads head"]:
+    x: Float[Tensor, "N *heads head"], cos: Float[Tensor, "N pairs"], sin: Float[Tensor, "N pairs"]
+) -> Float[Tensor, "N *heads head"]:
     """Turn each pair (x[i], x[i + pairs]) of every head by its angle."""
     first, second = x.chunk(2, dim=-1)
-    cos, sin = cos[:, None].to(x.dtype), sin[:, None].to(x.dtype)
+    shape = (len(x), *[1] * (x.ndim - 2), -1)
+    cos, sin = cos.to(x.dtype).view(shape), sin.to(x.dtype).view(shape)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
 
 

@@ -1,5 +1,6 @@
 """Training the transformer: what a batch holds, and what a recipe means."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,9 @@ def recipe(tiny: Tiny, *overrides: str) -> TransformerRecipe:
     return load_toml(TransformerRecipe, tiny.transformer_recipe, overrides)
 
 
-def batches(tiny: Tiny, *overrides: str, split: slice = slice(0, 4)) -> LatentBatches:
+def batches(tiny: Tiny, *overrides: str, rows: Sequence[int] = range(4)) -> LatentBatches:
     chosen = recipe(tiny, *overrides)
-    return LatentBatches(chosen, LatentDataset(chosen.data), split)
+    return LatentBatches(chosen, LatentDataset(chosen.data), rows)
 
 
 def test_a_batch_is_a_pure_function_of_its_step(tiny: Tiny) -> None:
@@ -84,7 +85,7 @@ def test_latents_that_fill_no_whole_patch_are_cut(tiny: Tiny, tmp_path: Path) ->
     with LatentWriter(tmp_path, meta) as writer:
         for key, shape in (("000000", (8, 2, 5, 3)), ("000001", (8, 1, 4, 4))):
             writer.add(key, torch.randn(shape), 12.0, ("a ball",), None)
-    drawn = batches(tiny, f"data={tmp_path}", "views=[0]", split=slice(0, 1))
+    drawn = batches(tiny, f"data={tmp_path}", "views=[0]", rows=[0])
     batch = drawn.batch(0)
     assert batch.clean.grids == ((2, 2, 1),)
     (clip,) = unpack(batch.clean, 8, (1, 2, 2))
@@ -93,7 +94,7 @@ def test_latents_that_fill_no_whole_patch_are_cut(tiny: Tiny, tmp_path: Path) ->
         writer.add("000000", torch.randn(8, 1, 1, 3), 12.0, ("a ball",), None)
         writer.add("000001", torch.randn(8, 1, 4, 4), 12.0, ("a ball",), None)
     with pytest.raises(UserError, match="Clip 000000 of .* is 3x1 latents: .* at least 2x2"):
-        batches(tiny, f"data={tmp_path / 'small'}")
+        batches(tiny, f"data={tmp_path / 'small'}", rows=[0])
 
 
 @pytest.mark.parametrize("prediction", ["velocity", "clean", *ALTERNATIVES])

@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from skyloom.text.features import TextFeatures, concatenate
-from skyloom.transformer.blocks import Layout, rms_norm
 from skyloom.transformer.config import TransformerConfig
 from skyloom.transformer.model import Transformer
 from skyloom.transformer.patches import Packed, pack
@@ -110,21 +109,6 @@ def test_bf16_is_close(model: Transformer) -> None:
     wanted = model(clips[0], sigmas[0], texts[0]).prediction
     assert output.dtype == torch.float32
     assert (output - wanted).std() < 0.05 * wanted.std()
-
-
-def test_layout_joins_each_text_with_its_video() -> None:
-    layout = Layout((1, 2), (3, 1), torch.zeros(7, 2), torch.zeros(7, 2))
-    text, video = torch.arange(3.0)[:, None], torch.arange(10.0, 14.0)[:, None]
-    joint = layout.joined(text, video)
-    assert joint[:, 0].tolist() == [0, 10, 11, 12, 1, 2, 13]
-    assert layout.lengths == (4, 3)
-    parted = layout.parted(joint)
-    assert torch.equal(parted[0], text) and torch.equal(parted[1], video)
-
-
-def test_rms_norm() -> None:
-    x = torch.randn(5, 2, 16) * 7
-    assert_close(rms_norm(x).square().mean(dim=-1), torch.ones(5, 2))
 
 
 def test_heads_that_do_not_fit() -> None:
