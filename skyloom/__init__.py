@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skyloom.errors import UserError
-    from skyloom.pipeline import Request, Skyloom
+    from skyloom.pipeline import Skyloom
+    from skyloom.request import Request
     from skyloom.video import Video
 
 __version__ = "0.1.0"
 __all__ = ["Request", "Skyloom", "UserError", "Video", "__version__"]
 
 _HOME = {
-    "Request": "skyloom.pipeline",
+    "Request": "skyloom.request",
     "Skyloom": "skyloom.pipeline",
     "UserError": "skyloom.errors",
     "Video": "skyloom.video",

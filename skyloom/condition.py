@@ -1,39 +1,59 @@
 """What is given: `Condition` says what, where in time and how firmly; tokens get sigmas from it.
 
-A latent frame that is given with strength s never rises above sigma 1 - s: at strength 1 it stays
-clean and never moves, at strength 0 it is free. The ceiling of each latent frame is all that the
-sampler and the training loss ever learn of a condition.
+A latent that is given with strength s never rises above sigma 1 - s: at strength 1 it stays clean
+and never moves, at strength 0 it is free. The ceilings are all that the sampler and the training
+loss ever learn of a condition.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from einops import repeat
-from jaxtyping import Float
+from einops import rearrange, reduce
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from skyloom.errors import UserError
 from skyloom.video import Video
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Condition:
     """Something given to a clip that is to be made.
 
     Attributes:
         video: the frames; one frame is an image.
         at: frame of the new clip at which the given ones start; negative counts from its end.
-        strength: 1 keeps them as they are, 0 ignores them.
+        strength: 1 keeps them as they are, 0 ignores them; one number, or one for each frame.
+        mask: where it holds, for each pixel, or for each pixel of each frame; None is everywhere.
     """
 
     video: Video
     at: int = 0
-    strength: float = 1.0
+    strength: float | tuple[float, ...] = 1.0
+    mask: Bool[np.ndarray, "H W"] | Bool[np.ndarray, "F H W"] | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength <= 1:
-            raise UserError(f"Strength {self.strength} is not between 0 (ignore) and 1 (keep).")
+        for strength in self.strengths:
+            if not 0 <= strength <= 1:
+                raise UserError(f"Strength {strength} is not between 0 (ignore) and 1 (keep).")
+        frames = self.video.frames
+        if len(self.strengths) not in (1, len(frames)):
+            raise UserError(
+                f"{len(self.strengths)} strengths do not fit {len(frames)} frames: give one, "
+                "or one for each frame."
+            )
+        if self.mask is not None and self.mask.shape not in (frames.shape[1:3], frames.shape[:3]):
+            height, width = self.mask.shape[-2:]
+            raise UserError(
+                f"The mask is {width}x{height} and the frames are {frames.shape[2]}x"
+                f"{frames.shape[1]}: they must agree."
+            )
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """One strength, or one for each frame."""
+        return self.strength if isinstance(self.strength, tuple) else (self.strength,)
 
 
 @dataclass(frozen=True)
@@ -42,21 +62,30 @@ class Given:
 
     Attributes:
         latents: what is given; zero where nothing is.
-        ceiling: the highest sigma of each latent frame: 1 where nothing is given.
+        ceiling: the highest sigma of each latent: 1 where nothing is given.
     """
 
     latents: Float[Tensor, "C T H W"]
-    ceiling: Float[Tensor, " T"]
+    ceiling: Float[Tensor, "T H W"]
 
     @staticmethod
     def nothing(shape: tuple[int, int, int, int]) -> "Given":
         """A clip of which nothing is given."""
-        return Given(torch.zeros(shape), torch.ones(shape[1]))
+        return Given(torch.zeros(shape), torch.ones(shape[1:]))
 
-    def token_ceiling(self, grid: tuple[int, int, int]) -> Float[Tensor, " N"]:
-        """The ceiling of each token of a clip whose grid of tokens is `grid`."""
-        per_token = self.ceiling.reshape(grid[0], -1).amin(dim=1)
-        return repeat(per_token, "t -> (t s)", s=grid[1] * grid[2])
+    def token_ceiling(self, patch: tuple[int, int, int]) -> Float[Tensor, " N"]:
+        """The ceiling of each token: that of the cleanest latent in it."""
+        q, r, s = patch
+        cut = rearrange(self.ceiling, "(t q) (y r) (x s) -> (t y x) (q r s)", q=q, r=r, s=s)
+        return reduce(cut, "n p -> n", "min")
+
+    def after(self, history: Float[Tensor, "C _H H W"], sigma: float) -> "Given":
+        """The same, its first latent frames being `history`, which may rise to `sigma`."""
+        length = history.shape[1]
+        latents, ceiling = self.latents.clone(), self.ceiling.clone()
+        latents[:, :length] = history
+        ceiling[:length] = sigma
+        return Given(latents, ceiling)
 
 
 @dataclass(frozen=True)

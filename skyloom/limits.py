@@ -4,8 +4,8 @@ import os
 
 from skyloom.errors import UserError
 
-LONGEST_SECONDS = 8.0
-LARGEST_SIDE = 512
+LONGEST_SECONDS = 600.0
+LARGEST_SIDE = 2048
 
 
 def check_size(size: tuple[int, int], across: int, down: int) -> None:
@@ -23,19 +23,17 @@ def check_size(size: tuple[int, int], across: int, down: int) -> None:
         )
 
 
-def frames_of(seconds: float, fps: float, stride: int) -> int:
-    """Frames to generate for so many seconds: the first 1 + n * stride that is long enough.
+def check_seconds(seconds: float) -> None:
+    """See that a clip is not absurdly long.
 
     Raises:
-        UserError: longer than the model can make in one piece.
+        UserError: it is; the message names the longest that works.
     """
     if seconds > LONGEST_SECONDS:
         raise UserError(
-            f"The model cannot make {seconds:g} seconds in one piece: "
-            f"the nearest it can is {LONGEST_SECONDS:g}."
+            f"The model cannot make {seconds:g} seconds: the longest it can is "
+            f"{LONGEST_SECONDS:g} seconds, {LONGEST_SECONDS / 60:g} minutes."
         )
-    wanted = max(1, round(seconds * fps))
-    return 1 + -(-(wanted - 1) // stride) * stride
 
 
 def check_memory(frames: int, size: tuple[int, int], width: int) -> None:

@@ -1,81 +1,34 @@
-"""Words to video: the glue between the rooms, and nothing else.
+"""Requests to videos: the glue between the rooms, and nothing else.
 
-grid -> noise -> given tokens -> sigmas -> solver over the guided transformer -> decode
+request -> windows -> given frames -> noise -> sampler -> decode -> given frames put back
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
+from skyloom.canvas import Canvas
 from skyloom.condition import Given
 from skyloom.device import pick_device, pick_dtype
-from skyloom.errors import UserError
-from skyloom.flow import path
-from skyloom.flow.guidance import guided
 from skyloom.flow.noise import latent_noise
 from skyloom.flow.prediction import named_prediction
-from skyloom.flow.schedule import shift_of, steps
-from skyloom.flow.solver import SOLVERS, Denoise, named_solver
-from skyloom.limits import check_memory, check_size, frames_of
+from skyloom.limits import check_memory, check_seconds, check_size
 from skyloom.modelfolder import Model, load_model
-from skyloom.text.features import TextFeatures, concatenate
-from skyloom.transformer.patches import Packed, pack, unpack
+from skyloom.request import Request
+from skyloom.sampler import Piece, Progress, Sampler, Settings
 from skyloom.video import Video
+from skyloom.windows import HISTORY_SIGMA, Span, spans
 
-Progress = Callable[[int, int], None]
-"""Called after each step with its number and the number of steps."""
+LOOP_LEAD = 3
+"""Latent frames of a loop's end that are decoded before its start, to be forgotten again."""
 
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be made.
-
-    Attributes:
-        prompt: what the clip shows.
-        size: (width, height) in pixels, multiples of the model's 32.
-        seconds: length; 0 is a single image.
-        fps: frames a second.
-        seed: the same seed and request give the same frames, alone or in company.
-        steps: steps of the solver.
-        guidance: how far beyond the prompt's own difference to go; 1 is off.
-        rescale: how much guidance may not change the contrast, 0..1.
-        negative: what the clip should not be like; takes the place of the empty prompt.
-        solver: one of `flow.solver.SOLVERS`.
-    """
-
-    prompt: str
-    size: tuple[int, int] = (128, 128)
-    seconds: float = 4.0
-    fps: float = 12.0
-    seed: int = 0
-    steps: int = 20
-    guidance: float = 4.0
-    rescale: float = 0.5
-    negative: str = ""
-    solver: str = "multistep"
-
-    def __post_init__(self) -> None:
-        if not self.prompt.strip():
-            raise UserError("The prompt is empty: say in words what the clip should show.")
-        if self.steps < 1:
-            raise UserError(f"{self.steps} steps cannot make a clip: use 1 or more, 20 is usual.")
-        if not 0 <= self.guidance < math.inf:
-            raise UserError(f"Guidance {self.guidance} cannot be: use 1 (off) to about 8.")
-        if not 0 <= self.rescale <= 1:
-            raise UserError(f"Rescale {self.rescale} is not between 0 (off) and 1.")
-        if not 0 < self.fps <= 60:
-            raise UserError(f"{self.fps:g} frames a second cannot be made: use 1 to 60.")
-        if not self.seconds >= 0:
-            raise UserError(f"{self.seconds:g} seconds cannot be made: use 0 (an image) or more.")
-        if self.solver not in SOLVERS:
-            raise UserError(f"There is no solver '{self.solver}': use {', '.join(SOLVERS)}.")
+Frames = UInt8[np.ndarray, "F H W 3"]
 
 
 class Skyloom:
@@ -96,7 +49,8 @@ class Skyloom:
         self.autoencoder = model.autoencoder.to(self.device, dtype)
         self.transformer = model.transformer.to(self.device, dtype)
         self.text = model.text.to(self.device, dtype)
-        self.prediction = named_prediction(self.transformer.config.prediction)
+        prediction = named_prediction(self.transformer.config.prediction)
+        self.sampler = Sampler(self.transformer, self.text, prediction, self.device)
 
     @classmethod
     def load(cls, folder: Path | str | None = None, device: str = "auto") -> "Skyloom":
@@ -120,7 +74,7 @@ class Skyloom:
     def generate_many(
         self, requests: Sequence[Request], progress: Progress | None = None
     ) -> list[Video]:
-        """Make several clips in one packed batch.
+        """Make several clips, in one packed batch if each is made in one window.
 
         Each clip is what it would be alone: its noise comes from its own seed.
 
@@ -128,47 +82,30 @@ class Skyloom:
             UserError: as `generate` does.
             ValueError: they do not all ask for the same steps, solver, guidance and rescale.
         """
-        latents = self.sample(requests, progress)
-        return [self.decode(clip, request) for clip, request in zip(latents, requests, strict=True)]
+        if len(requests) == 1 or any(len(self.spans(request)) > 1 for request in requests):
+            return [
+                Video(np.concatenate(list(self.stream(request, progress))), request.fps)
+                for request in requests
+            ]
+        return [
+            Video(np.concatenate(list(self._frames(request, iter([clip])))), request.fps)
+            for request, clip in zip(requests, self.sample(requests, progress), strict=True)
+        ]
 
-    @torch.inference_mode()
     def sample(
         self, requests: Sequence[Request], progress: Progress | None = None
     ) -> list[Float[Tensor, "C _T _H _W"]]:
-        """The clean latents of each request."""
-        first = requests[0]
-        shared = {(r.steps, r.solver, r.guidance, r.rescale) for r in requests}
-        if len(shared) > 1:
-            raise ValueError("requests of one batch must share steps, solver, guidance, rescale")
-        shapes = [self.latent_shape(request) for request in requests]
-        given = [Given.nothing(shape) for shape in shapes]
-        noise = [latent_noise(r.seed, shape) for r, shape in zip(requests, shapes, strict=True)]
-        rates = [request.fps for request in requests]
-        patch = self.transformer.config.patch
-        packed = pack(noise, rates, patch).moved_to(self.device)
-        clean = pack([g.latents for g in given], rates, patch).tokens.to(self.device)
-        sigmas = self._sigmas(first.steps, packed, given)
-        x = path.mix(clean, packed.tokens, sigmas[0])
-        watch = (lambda step, _: progress(step, first.steps)) if progress else None
-        tokens = named_solver(first.solver)(self._denoiser(requests, packed), x, sigmas, watch)
-        return unpack(packed.with_tokens(tokens), self.transformer.config.channels, patch)
+        """The clean latents of requests that are each made in one window, in one packed batch."""
+        pieces = [self._piece(request, self.spans(request)[0]) for request in requests]
+        return self.sampler.sample(pieces, _shared(requests), progress)
 
-    @torch.inference_mode()
-    def decode(self, latents: Float[Tensor, "C T H W"], request: Request) -> Video:
-        """Latents to the frames that were asked for."""
-        frames = np.concatenate(list(self.decode_stream(latents)))
-        wanted = max(1, round(request.seconds * request.fps))
-        return Video(frames[:wanted], request.fps)
+    def stream(self, request: Request, progress: Progress | None = None) -> Iterator[Frames]:
+        """The frames of a clip of any length, as they are made; memory does not grow with it.
 
-    @torch.inference_mode()
-    def decode_stream(
-        self, latents: Float[Tensor, "C T H W"], chunk: int = 4
-    ) -> Iterator[UInt8[np.ndarray, "F H W 3"]]:
-        """Bytes of the frames as they are decoded, `chunk` latent frames at a time."""
-        pieces = (piece[None] for piece in latents.split(chunk, dim=1))
-        for pixels in self.autoencoder.decode_stream(pieces):
-            bytes_ = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-            yield rearrange(bytes_, "c f h w -> f h w c").cpu().numpy()
+        Raises:
+            UserError: as `generate` does.
+        """
+        yield from self._frames(request, self._latents(request, progress))
 
     def latent_shape(self, request: Request) -> tuple[int, int, int, int]:
         """(C, T, H, W) of the latents of a request.
@@ -177,47 +114,142 @@ class Skyloom:
             UserError: the model cannot make this size or length, or memory would not hold it.
         """
         time, space, _ = self.autoencoder.stride
-        patch = self.transformer.config.patch
-        check_size(request.size, space * patch[1], space * patch[2])
-        frames = frames_of(request.seconds, request.fps, time * patch[0])
+        _, down, across = self.transformer.config.patch
+        check_size(request.size, space * across, space * down)
+        check_seconds(request.seconds)
         width, height = request.size
-        check_memory(frames, request.size, self.autoencoder.config.widths[0])
-        channels = self.autoencoder.config.channels
-        return channels, 1 + (frames - 1) // time, height // space, width // space
+        count = -(-request.frames // time) if request.loop else 1 + -(-(request.frames - 1) // time)
+        at_once = min(count, self._window(request)) * time
+        check_memory(at_once, request.size, self.autoencoder.config.widths[0])
+        return self.autoencoder.config.channels, count, height // space, width // space
 
-    def _sigmas(self, count: int, packed: Packed, given: Sequence[Given]) -> Float[Tensor, "K N"]:
-        """The schedule of every token: its clip's, never above what is given allows."""
-        columns = []
-        for grid, one in zip(packed.grids, given, strict=True):
-            tokens = grid[0] * grid[1] * grid[2]
-            schedule = steps(count, shift_of(tokens))
-            columns.append(torch.minimum(schedule[:, None], one.token_ceiling(grid)[None]))
-        return torch.cat(columns, dim=1).to(self.device)
+    def spans(self, request: Request) -> list[Span]:
+        """The windows in which a request is made."""
+        count = self.latent_shape(request)[1]
+        return [Span(0, count)] if request.loop else spans(count, self._window(request))
 
-    def _denoiser(self, requests: Sequence[Request], packed: Packed) -> Denoise:
-        """The transformer as a function from noisy to clean tokens, guided by the prompts."""
-        first = requests[0]
-        text = self.text.encode([request.prompt for request in requests])
-        if first.guidance == 1:
-            return lambda x, sigma: self._clean(packed.with_tokens(x), sigma, text)
-        without = self.text.encode([request.negative for request in requests])
-        text = concatenate([text, without])
-        twice = packed.followed_by(packed)
+    def _window(self, request: Request) -> int:
+        """Latent frames that are made at once."""
+        return max(5, 1 + round(request.window * request.fps / self.autoencoder.stride[0]))
 
-        def both(x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-            doubled = twice.with_tokens(torch.cat([x, x]))
-            clean = self._clean(doubled, torch.cat([sigma, sigma]), text)
-            with_prompt, without_prompt = clean.chunk(2)
-            return with_prompt, without_prompt
+    def _latents(
+        self, request: Request, progress: Progress | None
+    ) -> Iterator[Float[Tensor, "C T H W"]]:
+        """Clean latents window by window, each latent frame once."""
+        settings = _shared([request])
+        plan = self.spans(request)
+        history = None
+        for number, span in enumerate(plan):
+            piece = self._piece(request, span)
+            if history is not None:
+                given = piece.given.after(history[:, -span.history :], HISTORY_SIGMA)
+                piece = replace(piece, given=given)
+            if (piece.given.ceiling == 0).all():
+                latents = piece.given.latents
+            else:
+                watch = _part(progress, number, len(plan), settings.steps)
+                (latents,) = self.sampler.sample([piece], settings, watch)
+            history = latents.cpu()
+            yield latents[:, span.history :]
 
-        groups = torch.nn.functional.one_hot(packed.clip_of_token()).float()
-        return guided(both, first.guidance, first.rescale, groups)
+    def _piece(self, request: Request, span: Span) -> Piece:
+        """One window as the sampler takes it, before it knows its history."""
+        channels, _, height, width = self.latent_shape(request)
+        shape = (channels, span.stop - span.start, height, width)
+        canvas = self._canvas(request, span)
+        given = canvas.given(self.autoencoder) if not canvas.empty else Given.nothing(shape)
+        return Piece(
+            request.words,
+            request.negative,
+            request.fps,
+            latent_noise(request.seed, shape, span.start),
+            given,
+            start=1 if span.start or request.loop else 0,
+            loop=request.loop,
+        )
 
-    def _clean(self, packed: Packed, sigma: Tensor, text: TextFeatures) -> Tensor:
-        output = self.transformer(packed, sigma, text).prediction
-        return self.prediction.clean(output, packed.tokens, sigma)
+    def _canvas(self, request: Request, span: Span, new: bool = False) -> Canvas:
+        """What is given of a window's frames, of the `new` ones alone if that is wanted."""
+        total = self._total(request)
+        inside = span.frames(self.autoencoder.stride[0], new)
+        inside = slice(0, total) if request.loop else inside
+        return Canvas.of(request.given, total, request.size, inside, request.frames)
+
+    def _total(self, request: Request) -> int:
+        """Frames that the latents of a request stand for: a few more than were asked for."""
+        time, count = self.autoencoder.stride[0], self.latent_shape(request)[1]
+        return count * time if request.loop else 1 + (count - 1) * time
+
+    def _frames(self, request: Request, latents: Iterator[Tensor]) -> Iterator[Frames]:
+        """Frames of clean latents that come window by window, what was given put back in them."""
+        decoded = self._looped(latents) if request.loop else self.decode_stream(latents)
+        waiting = np.zeros((0, *request.size[::-1], 3), np.uint8)
+        left = self._total(request) if request.loop else request.frames
+        for span in self.spans(request):
+            canvas = self._canvas(request, span, new=True)
+            count = len(canvas.frames)
+            while len(waiting) < count:
+                waiting = np.concatenate([waiting, next(decoded)])
+            made, waiting = waiting[:count], waiting[count:]
+            if not canvas.empty:
+                made = canvas.pasted(_with_detail(made, canvas.detail(self.autoencoder)))
+            yield made[:left]
+            left -= len(made[:left])
+
+    @torch.inference_mode()
+    def decode_stream(
+        self, windows: Iterator[Float[Tensor, "C T H W"]], chunk: int = 2, first: bool = True
+    ) -> Iterator[Frames]:
+        """Bytes of the frames as they are decoded, `chunk` latent frames at a time.
+
+        Args:
+            first: the first latent frame begins a clip and stands for a single frame.
+        """
+        pieces = (piece[None] for window in windows for piece in window.split(chunk, dim=1))
+        moved = (piece.to(self.device) for piece in pieces)
+        for pixels in self.autoencoder.decode_stream(moved, first):
+            levels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+            yield rearrange(levels, "c f h w -> f h w c").cpu().numpy()
+
+    def _looped(self, latents: Iterator[Tensor]) -> Iterator[Frames]:
+        """The frames of a loop: before its start the decoder sees its end."""
+        whole = torch.cat(list(latents), dim=1)
+        lead = min(LOOP_LEAD, whole.shape[1])
+        skip = lead * self.autoencoder.stride[0]
+        for frames in self.decode_stream(
+            iter([torch.cat([whole[:, -lead:], whole], dim=1)]), first=False
+        ):
+            yield frames[skip:]
+            skip = max(0, skip - len(frames))
 
 
 def variations(request: Request, count: int) -> list[Request]:
     """The same request with the seeds that follow."""
     return [replace(request, seed=request.seed + index) for index in range(count)]
+
+
+def _shared(requests: Sequence[Request]) -> Settings:
+    """What the requests of one batch have in common.
+
+    Raises:
+        ValueError: they have not.
+    """
+    found = {Settings(r.steps, r.solver, r.scale, r.rescale) for r in requests}
+    if len(found) > 1:
+        raise ValueError("requests of one batch must share steps, solver, guidance, rescale")
+    return found.pop()
+
+
+def _with_detail(made: Frames, detail: Float32[np.ndarray, "F H W 3"]) -> Frames:
+    return np.clip(np.rint(made + detail), 0, 255).astype(np.uint8)
+
+
+def _part(progress: Progress | None, number: int, windows: int, steps: int) -> Progress | None:
+    """Progress within one window, told as progress of the whole.
+
+    A window whose schedule is cut short counts all its steps at its end.
+    """
+    if progress is None:
+        return None
+    tell = progress
+    return lambda step, count: tell(number * steps + step + steps - count, windows * steps)

@@ -33,15 +33,31 @@ def test_strengths_that_cannot_be(strength: float) -> None:
     assert Condition(video).at == 0
 
 
+def test_a_mask_or_strengths_of_another_size() -> None:
+    video = Video(np.zeros((2, 4, 6, 3), dtype=np.uint8), 12.0)
+    assert Condition(video, mask=np.ones((4, 6), bool), strength=(1.0, 0.5)).at == 0
+    with pytest.raises(UserError, match="The mask is 4x6 and the frames are 6x4"):
+        Condition(video, mask=np.ones((6, 4), bool))
+    with pytest.raises(UserError, match="3 strengths do not fit 2 frames"):
+        Condition(video, strength=(1.0, 1.0, 1.0))
+
+
 def test_ceilings_of_tokens() -> None:
     nothing = Given.nothing((4, 3, 2, 2))
     assert nothing.latents.shape == (4, 3, 2, 2) and not nothing.latents.any()
-    assert nothing.token_ceiling((3, 1, 1)).tolist() == [1.0] * 3
-    some = replace(nothing, ceiling=torch.tensor([0.0, 0.5, 1.0]))
-    assert some.token_ceiling((3, 1, 2)).tolist() == [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]
-    # A token that holds several latent frames is as clean as the cleanest of them.
-    four = replace(Given.nothing((4, 4, 2, 2)), ceiling=torch.tensor([0.0, 1.0, 0.5, 1.0]))
-    assert four.token_ceiling((2, 1, 1)).tolist() == [0.0, 0.5]
+    assert nothing.token_ceiling((1, 2, 2)).tolist() == [1.0] * 3
+    ceiling = torch.tensor([0.0, 0.5, 1.0])[:, None, None].expand(3, 2, 4)
+    some = Given(torch.zeros(4, 3, 2, 4), ceiling)
+    assert some.token_ceiling((1, 2, 2)).tolist() == [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]
+    # A token that holds several latents is as clean as the cleanest of them.
+    four = torch.tensor([0.0, 1.0, 0.5, 1.0])[:, None, None].expand(4, 2, 2)
+    assert Given(torch.zeros(4, 4, 2, 2), four).token_ceiling((2, 2, 2)).tolist() == [0.0, 0.5]
+
+
+def test_history_comes_first_and_is_a_little_noisy() -> None:
+    given = Given.nothing((4, 3, 2, 2)).after(torch.ones(4, 2, 2, 2), 0.1)
+    assert given.ceiling[:, 0, 0].tolist() == pytest.approx([0.1, 0.1, 1.0])
+    assert given.latents[0, :, 0, 0].tolist() == [1.0, 1.0, 0.0]
 
 
 @given(st.integers(2, 12), st.sampled_from(GIVING), st.integers(0, 2**32 - 1))

@@ -12,7 +12,9 @@ from skyloom.device import pick_dtype
 from skyloom.errors import UserError
 from skyloom.flow.solver import SOLVERS
 from skyloom.modelfolder import load_model
-from skyloom.pipeline import Request, Skyloom, variations
+from skyloom.pipeline import Skyloom, variations
+from skyloom.request import Request
+from skyloom.video import Video
 
 BALL = Request("a red ball rolls left", size=(64, 64), seconds=0.75, steps=3, seed=3)
 OTHERS = [
@@ -87,8 +89,8 @@ def test_guidance_one_is_no_guidance(skyloom: Skyloom) -> None:
 @pytest.mark.parametrize("chunk", [1, 2, 3])
 def test_decoding_in_pieces_changes_nothing(skyloom: Skyloom, chunk: int) -> None:
     (latents,) = skyloom.sample([BALL])
-    pieces = list(skyloom.decode_stream(latents, chunk))
-    whole = next(skyloom.decode_stream(latents, 99))
+    pieces = list(skyloom.decode_stream(iter([latents]), chunk))
+    whole = next(skyloom.decode_stream(iter([latents]), 99))
     assert len(whole) == 9 and len(pieces) == -(-3 // chunk)
     assert np.abs(np.concatenate(pieces).astype(int) - whole).max() <= 1
 
@@ -101,8 +103,8 @@ def test_progress_counts_the_steps(skyloom: Skyloom) -> None:
 
 def test_a_bare_prompt_is_a_request(skyloom: Skyloom, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Request] = []
-    monkeypatch.setattr(skyloom, "sample", lambda requests, _: asked.extend(requests) or [
-        torch.zeros(8, 1, 4, 4)])  # fmt: skip
+    monkeypatch.setattr(skyloom, "generate_many", lambda requests, _: asked.extend(requests) or [
+        Video(np.zeros((1, 8, 8, 3), np.uint8), 12.0)])  # fmt: skip
     skyloom.generate("a red ball")
     assert asked == [Request("a red ball")]
 
@@ -144,7 +146,7 @@ def test_requests_that_this_model_cannot_make(
 ) -> None:
     for change, sentence in (
         ({"size": (100, 64)}, "the nearest size it can is 96x64 .multiples of 32"),
-        ({"seconds": 20.0}, "the nearest it can is 8"),
+        ({"seconds": 2000.0}, "the longest it can is 600"),
     ):
         with pytest.raises(UserError, match=sentence):
             skyloom.sample([replace(BALL, **change)])
@@ -152,5 +154,5 @@ def test_requests_that_this_model_cannot_make(
         skyloom.sample([BALL, replace(BALL, steps=4)])
     pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}
     monkeypatch.setattr("os.sysconf", pages.__getitem__)
-    with pytest.raises(UserError, match=r"9 frames of 64x64 need about \d.\d GiB of memory"):
+    with pytest.raises(UserError, match=r"12 frames of 64x64 need about \d.\d GiB of memory"):
         skyloom.sample([BALL])

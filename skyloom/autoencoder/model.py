@@ -180,12 +180,18 @@ class Autoencoder(nn.Module):
             raw = self.encode_raw(pixels.to(self.latent_mean.dtype), stream, first=index == 0)
             yield self.normalise(raw)
 
-    def decode_stream(self, chunks: Iterable[Tensor]) -> Iterator[Float[Tensor, "B 3 F H W"]]:
-        """Like `decode` for latents that arrive in pieces of any number of latent frames."""
+    def decode_stream(
+        self, chunks: Iterable[Tensor], first: bool = True
+    ) -> Iterator[Float[Tensor, "B 3 F H W"]]:
+        """Like `decode` for latents that arrive in pieces of any number of latent frames.
+
+        Args:
+            first: the first latent frame of all begins a clip and stands for a single frame.
+        """
         stream = Stream()
         for index, latents in enumerate(chunks):
             raw = self.denormalise(latents.to(self.latent_mean.dtype))
-            yield self.decode_raw(raw, stream, first=index == 0).clamp(-1, 1)
+            yield self.decode_raw(raw, stream, first=first and index == 0).clamp(-1, 1)
 
 
 def _zero(layer: CausalConv3d) -> None:

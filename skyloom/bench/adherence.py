@@ -127,7 +127,7 @@ def _of(tier: Mapping[str, Any], name: str) -> float | None:
 def _generate(
     model: "Skyloom", prompt: Prompt, seeds: int, given: Mapping[str, Any]
 ) -> list[Video]:
-    from skyloom.pipeline import Request
+    from skyloom.request import Request
 
     return model.generate_many(
         [Request(prompt=prompt.text, seed=seed, **given) for seed in range(seeds)]

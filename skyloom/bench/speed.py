@@ -89,7 +89,8 @@ def cold_start(model_folder: Path | None = None) -> dict[str, Any]:
 
 def warm(model_folder: Path | None = None, rounds: int = 3) -> dict[str, Any]:
     """Median seconds of a clip when the model is loaded and has run once, and loading it."""
-    from skyloom.pipeline import Request, Skyloom
+    from skyloom.pipeline import Skyloom
+    from skyloom.request import Request
 
     start = time.perf_counter()
     model = Skyloom.load(model_folder)

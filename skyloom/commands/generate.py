@@ -60,8 +60,9 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(outputs, args)
 
     from skyloom import video
-    from skyloom.pipeline import Request, Skyloom
+    from skyloom.pipeline import Skyloom
     from skyloom.progress import track
+    from skyloom.request import Request
 
     chosen = request_fields(args)
     requests = [

@@ -5,15 +5,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def latent_noise(seed: int, shape: tuple[int, int, int, int]) -> Float[Tensor, "C T H W"]:
+def latent_noise(
+    seed: int, shape: tuple[int, int, int, int], first: int = 0
+) -> Float[Tensor, "C T H W"]:
     """Standard normal noise of latents, in fp32 on the CPU, so that no device changes it.
 
     Each latent frame draws from (seed, its index): a longer clip of the same seed starts with the
-    noise of the shorter one.
+    noise of the shorter one. `first` is the index of the first frame, of a window on a clip.
     """
     channels, frames, height, width = shape
     drawn = []
-    for frame in range(frames):
+    for frame in range(first, first + frames):
         generator = torch.Generator().manual_seed(_mixed(seed, frame))
         drawn.append(torch.randn(channels, height, width, generator=generator))
     return torch.stack(drawn, dim=1)

@@ -49,8 +49,9 @@ class TransformerRecipe:
         data: folder of a prepared dataset.
         autoencoder: model folder whose autoencoder made the latents; copied into the model.
         start: model folder to start from, which decides `model` and `text`; "" for scratch.
-        views: what each clip is shown as: latent frames of a start of it, 0 for all of it. One
-            entry is one showing an epoch; 1 is the first frame as an image. Stills have one.
+        views: what each clip is shown as, one entry a showing an epoch: so many latent frames of
+            its start (1 is its first frame as an image), 0 for all of it, -n for all but the first
+            n, as a window on a longer clip. Stills have one.
         tokens: most tokens of a batch.
         drop_prompt: share of clips whose prompt is left out, for guidance.
         truth_weight: weight of the head that reads the world's truth from a middle block; 0 is off.
@@ -96,11 +97,11 @@ class LatentBatches:
         self.recipe, self.dataset = recipe, dataset
         self.prediction = named_prediction(recipe.model.prediction)
         self.views = [
-            (row, shown)
+            (row, start, frames)
             for row in rows
-            for shown in _frames_shown(recipe.views, dataset.rows[row].shape[1])
+            for start, frames in _shown(recipe.views, dataset.rows[row].shape[1])
         ]
-        tokens = [frames * self._per_frame(dataset.rows[row]) for row, frames in self.views]
+        tokens = [frames * self._per_frame(dataset.rows[row]) for row, _, frames in self.views]
         self.plan = BatchPlan(tokens, recipe.tokens, recipe.seed)
 
     def batch(self, step: int) -> Batch:
@@ -108,18 +109,20 @@ class LatentBatches:
         recipe, patch = self.recipe, self.recipe.model.patch
         rng = np.random.default_rng((recipe.seed, 1, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        latents, rates, prompts, noises, sigmas, ceilings, truths = [], [], [], [], [], [], []
+        latents, rates, starts, prompts, truths = [], [], [], [], []
+        noises, sigmas, ceilings = [], [], []
         for view in self.plan.batch(step):
-            row, frames = self.views[view]
+            row, start, frames = self.views[view]
             sample = self.dataset[row]
             channels, _, height, width = sample.latents.shape
             height, width = height - height % patch[1], width - width % patch[2]
-            latents.append(sample.latents[:, :frames, :height, :width].float())
+            latents.append(sample.latents[:, start : start + frames, :height, :width].float())
             rates.append(sample.fps)
+            starts.append(min(start, 1))
             shape = (channels, frames, height, width)
             noises.append(latent_noise(int(rng.integers(2**62)), shape))
             prompts.append(self._prompt(sample.captions, rng))
-            truths.append(sample.truth)
+            truths.append(None if start else sample.truth)
             per_frame = self._per_frame(self.dataset.rows[row])
             ceiling = random_ceiling(frames, recipe.pattern, rng).repeat_interleave(per_frame)
             drawn = self.prediction.draw(1, shift_of(frames * per_frame), generator)
@@ -128,7 +131,7 @@ class LatentBatches:
         ceiling = torch.cat(ceilings)
         sigma = torch.minimum(torch.cat(sigmas), ceiling)
         return Batch(
-            clean=pack(latents, rates, patch),
+            clean=pack(latents, rates, patch, starts),
             noise=pack(noises, rates, patch).tokens,
             sigma=sigma,
             free=(sigma > 0.02) & (ceiling > 0.3),
@@ -153,9 +156,16 @@ class LatentBatches:
         return tokens
 
 
-def _frames_shown(views: Sequence[int], frames: int) -> list[int]:
-    """Latent frames of each showing of a clip of `frames`; a still is shown once."""
-    return [1] if frames == 1 else [min(view, frames) if view else frames for view in views]
+def _shown(views: Sequence[int], frames: int) -> list[tuple[int, int]]:
+    """(first latent frame, number of them) of each showing of a clip of `frames`.
+
+    A still is shown once, and a window that would have fewer than two latent frames not at all.
+    """
+    if frames == 1:
+        return [(0, 1)]
+    whole = [(0, min(view, frames) if view else frames) for view in views if view >= 0]
+    windows = [(-view, frames + view) for view in views if view < 0 and frames + view > 1]
+    return whole + windows
 
 
 def _dataset(recipe: TransformerRecipe) -> LatentDataset:

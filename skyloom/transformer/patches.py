@@ -22,7 +22,8 @@ class Packed:
     Attributes:
         tokens: the patches; within a clip ordered by t, then y, then x.
         coordinates: (t, y, x) of each token; t counts latent frames at 12 frames/s from the clip's
-            start, y and x count tokens from the picture's centre, down and to the right.
+            start, y and x count tokens from the picture's centre, down and to the right. The latent
+            frame at t = 0 holds a single frame; a window on a longer clip has none and starts at 1.
         grids: (t, y, x) tokens of each clip.
         fps: frame rate of each clip.
     """
@@ -65,20 +66,24 @@ def pack(
     latents: Sequence[Float[Tensor, "C _T _H _W"]],
     fps: Sequence[float],
     patch: tuple[int, int, int],
+    starts: Sequence[int] | None = None,
 ) -> Packed:
     """Cut clips into patches and lay them end to end.
+
+    Args:
+        starts: the number of the first latent frame of each clip, 0 unless given.
 
     Raises:
         ValueError: a clip does not divide into whole patches.
     """
     tokens, coordinates, grids = [], [], []
     q, r, s = patch
-    for clip, rate in zip(latents, fps, strict=True):
+    for clip, rate, start in zip(latents, fps, starts or [0] * len(latents), strict=True):
         if any(size % step for size, step in zip(clip.shape[1:], patch, strict=True)):
             raise ValueError(f"latents {tuple(clip.shape)} do not divide into patches {patch}")
         tokens.append(rearrange(clip, "c (t q) (y r) (x s) -> (t y x) (c q r s)", q=q, r=r, s=s))
         grid = (clip.shape[1] // q, clip.shape[2] // r, clip.shape[3] // s)
-        coordinates.append(coordinates_of(grid, rate, q).to(clip.device))
+        coordinates.append(coordinates_of(grid, rate, q, start).to(clip.device))
         grids.append(grid)
     return Packed(torch.cat(tokens), torch.cat(coordinates), tuple(grids), tuple(fps))
 
@@ -99,11 +104,11 @@ def unpack(
 
 
 def coordinates_of(
-    grid: tuple[int, int, int], fps: float, time_patch: int = 1
+    grid: tuple[int, int, int], fps: float, time_patch: int = 1, start: int = 0
 ) -> Float[Tensor, "N 3"]:
     """(t, y, x) of the tokens of one clip, as `Packed.coordinates` describes them."""
     times, rows, columns = (torch.arange(size, dtype=torch.float32) for size in grid)
-    t = times * time_patch * (REFERENCE_FPS / fps)
+    t = (start + times * time_patch) * (REFERENCE_FPS / fps)
     y = rows - (grid[1] - 1) / 2
     x = columns - (grid[2] - 1) / 2
     return rearrange(torch.stack(torch.meshgrid(t, y, x, indexing="ij")), "a t y x -> (t y x) a")

@@ -11,7 +11,8 @@ from tiny import Tiny, rows
 from torch import Tensor
 
 from skyloom.config import load_toml
-from skyloom.pipeline import Request, Skyloom
+from skyloom.pipeline import Skyloom
+from skyloom.request import Request
 from skyloom.train.autoencoder import AutoencoderRecipe, AutoencoderTask
 from skyloom.train.loop import LoopConfig, run
 from skyloom.train.transformer import TransformerRecipe, TransformerTask

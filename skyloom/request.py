@@ -1,0 +1,79 @@
+"""What is to be made, in one frozen value: one set of names for the command line and Python."""
+
+import math
+from dataclasses import dataclass
+
+from skyloom.condition import Condition
+from skyloom.errors import UserError
+from skyloom.flow.solver import SOLVERS
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be made.
+
+    Attributes:
+        prompt: what the clip shows; may be empty where something is given.
+        size: (width, height) in pixels, multiples of what a token of the model holds.
+        seconds: length; 0 is a single image.
+        fps: frames a second.
+        seed: the same seed and request give the same frames, alone or in company.
+        steps: steps of the solver.
+        guidance: how far beyond the prompt's own difference to go; 1 is off.
+        rescale: how much guidance may not change the contrast, 0..1.
+        negative: what the clip should not be like; takes the place of the empty prompt.
+        solver: one of `flow.solver.SOLVERS`.
+        camera: what the camera does, as in "orbit left"; said to the model with the prompt.
+        given: pictures and clips that it starts from, ends with, or goes through.
+        loop: whether it plays for ever: its end meets its start.
+        window: seconds that are made at once; what is longer is made window by window.
+    """
+
+    prompt: str
+    size: tuple[int, int] = (128, 128)
+    seconds: float = 4.0
+    fps: float = 12.0
+    seed: int = 0
+    steps: int = 20
+    guidance: float = 4.0
+    rescale: float = 0.5
+    negative: str = ""
+    solver: str = "multistep"
+    camera: str = ""
+    given: tuple[Condition, ...] = ()
+    loop: bool = False
+    window: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip() and not self.given:
+            raise UserError("The prompt is empty: say in words what the clip should show.")
+        if self.steps < 1:
+            raise UserError(f"{self.steps} steps cannot make a clip: use 1 or more, 20 is usual.")
+        if not 0 <= self.guidance < math.inf:
+            raise UserError(f"Guidance {self.guidance} cannot be: use 1 (off) to about 8.")
+        if not 0 <= self.rescale <= 1:
+            raise UserError(f"Rescale {self.rescale} is not between 0 (off) and 1.")
+        if not 0 < self.fps <= 60:
+            raise UserError(f"{self.fps:g} frames a second cannot be made: use 1 to 60.")
+        if not self.seconds >= 0:
+            raise UserError(f"{self.seconds:g} seconds cannot be made: use 0 (an image) or more.")
+        if self.solver not in SOLVERS:
+            raise UserError(f"There is no solver '{self.solver}': use {', '.join(SOLVERS)}.")
+
+    @property
+    def words(self) -> str:
+        """What the text encoder reads: the prompt, and the camera's move."""
+        if not self.camera.strip():
+            return self.prompt
+        said = f"camera: {self.camera.strip()}"
+        return f"{self.prompt.rstrip('. ')}, {said}" if self.prompt.strip() else said
+
+    @property
+    def frames(self) -> int:
+        """Frames that are asked for."""
+        return max(1, round(self.seconds * self.fps))
+
+    @property
+    def scale(self) -> float:
+        """Guidance, off where there is nothing to tell prompt and negative prompt apart."""
+        return 1.0 if self.words.strip() == self.negative.strip() else self.guidance
