@@ -1,9 +1,7 @@
-"""Codecs behind `skyloom.video`: frames out of files and into files, nothing that knows a `Video`.
+"""Encoders behind `skyloom.video`: frames into files, nothing that knows a `Video`.
 
-A file that a stranger sent is read with an explicit list of formats, no protocol but the local
-file, a limit on the pixels of a frame, and metadata that may be any bytes; what FFmpeg then still
-refuses is one `UserError`. What is written is the same bytes for the same frames: thread counts
-are fixed, and no clock, random id or host goes into a file.
+What is written is the same bytes for the same frames: thread counts are fixed, and no clock,
+random id or host goes into a file. The way back is `skyloom.decoding`.
 """
 
 import json
@@ -13,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -26,114 +24,13 @@ Frame = UInt8[np.ndarray, "H W 3"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 MOVIE_SUFFIXES = (".mp4", ".webm", ".gif")
 RAW_SUFFIX = ".safetensors"
-READABLE = "mp4, mov, webm, mkv, avi, gif, png, jpg, webp and safetensors are"
-# Names of FFmpeg's demuxers. None of them opens a second file, as playlists and concat scripts do.
-_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,yuv4mpegpipe"
 # One number for every machine: a different count of threads gives different bytes.
 _THREADS = 4
 # Otherwise x264's assembler rounds by how memory is aligned: other bytes from call to call.
 _X264 = "cpu-independent=1"
 
 
-class Opened(NamedTuple):
-    """A video file with its header read: its rate, and its frames as they are asked for."""
-
-    fps: float
-    frames: Iterator[Frame]
-
-
-def open_frames(path: Path, max_pixels: int) -> Opened:
-    """Open a video, an image or raw frames, and check everything that the header tells.
-
-    Raises:
-        UserError: no such file, a folder, an empty file, nothing readable in it, or frames of
-            more than `max_pixels` pixels.
-    """
-    try:
-        if path.is_dir():
-            raise UserError(f"'{path}' is a folder: name one video file in it.")
-        if not path.exists():
-            raise UserError(f"'{path}' does not exist.")
-        if not path.is_file():
-            raise UserError(f"'{path}' is not a regular file: copy the video to one.")
-        if path.stat().st_size == 0:
-            raise UserError(f"'{path}' is empty: it has no bytes.")
-        suffix = path.suffix.lower()
-        if suffix == RAW_SUFFIX:
-            return _open_raw(path, max_pixels)
-        if suffix in IMAGE_SUFFIXES:
-            return Opened(1.0, iter([_read_image(path, max_pixels)]))
-        return _open_movie(path, max_pixels)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    if isinstance(error, PermissionError):
-        return UserError(f"'{path}' cannot be read: {error.strerror}.")
-    return UserError(f"'{path}' is not a video skyloom can read: {READABLE}.")
-
-
-def _check_pixels(path: Path, size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise UserError(
-            f"'{path}' has frames of {width}x{height}, more than the {max_pixels:,} pixels "
-            "that skyloom reads: scale it down first."
-        )
-
-
-def _open_movie(path: Path, max_pixels: int) -> Opened:
-    av = need("av", extra="video")
-    guards = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
-    try:
-        # The prefix keeps a file named 'concat:...' a file. Threads stay PyAV's default: with
-        # one thread a frame, FFmpeg drops the error at the end of a file cut short.
-        container = av.open(f"file:{path}", metadata_errors="replace", options=guards)
-        if not container.streams.video:
-            container.close()
-            raise UserError(f"'{path}' has no pictures in it, only sound or data.")
-        stream = container.streams.video[0]
-        context = stream.codec_context
-        if context is None:
-            raise UserError(f"'{path}' holds pictures of a kind that skyloom cannot decode.")
-        _check_pixels(path, (context.width, context.height), max_pixels)
-        context.options = {"max_pixels": str(max_pixels)}  # frames may grow after the header
-    except av.error.FFmpegError as error:
-        raise _unreadable(path, error) from error
-    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-    return Opened(float(rate), _movie_frames(path, container, stream))
-
-
-def _movie_frames(path: Path, container: Any, stream: Any) -> Iterator[Frame]:
-    av = need("av", extra="video")
-    size, count = None, 0
-    with container:
-        try:
-            for picture in container.decode(stream):
-                size = size or (picture.width, picture.height)
-                frame = picture.to_ndarray(
-                    format="rgb24",
-                    width=size[0],  # a stream may change its size on the way: keep the first
-                    height=size[1],
-                    interpolation=_conversion(av),
-                    threads=1,
-                )
-                # Phones film sideways and leave a note which way is up, counterclockwise.
-                yield np.ascontiguousarray(np.rot90(frame, round(picture.rotation / 90) % 4))
-                count += 1
-        except av.error.FFmpegError as error:
-            if not count:
-                raise _unreadable(path, error) from error
-            raise UserError(
-                f"'{path}' is damaged after its first {count} frames: "
-                "cut it there or get a whole copy."
-            ) from error
-    if not count:
-        raise UserError(f"'{path}' has no frames in it.")
-
-
-def _conversion(av: Any) -> Any:
+def conversion(av: Any) -> Any:
     """How RGB becomes YUV and returns: bicubic chroma, rounded alike on every machine.
 
     At saturated edges this is 1 to 2 dB closer to the frames than FFmpeg's own choice.
@@ -141,45 +38,6 @@ def _conversion(av: Any) -> Any:
     flags = av.video.reformatter.Interpolation
     chroma = flags.FULL_CHR_H_INT | flags.FULL_CHR_H_INP
     return flags.BICUBIC | chroma | flags.ACCURATE_RND | flags.BITEXACT
-
-
-def _read_image(path: Path, max_pixels: int) -> Frame:
-    image_module = need("PIL.Image", extra="video")
-    operations = need("PIL.ImageOps", extra="video")
-    try:
-        with image_module.open(path, formats=("PNG", "JPEG", "WEBP", "BMP")) as image:
-            _check_pixels(path, image.size, max_pixels)
-            upright = operations.exif_transpose(image)
-            if upright.mode.startswith("I"):  # 16 bits of grey
-                grey = np.asarray(upright, dtype=np.int64) >> 8
-                return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
-            if upright.has_transparency_data:
-                canvas = image_module.new("RGBA", upright.size, "white")
-                upright = image_module.alpha_composite(canvas, upright.convert("RGBA"))
-            return np.array(upright.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, image_module.DecompressionBombError) as error:
-        # SyntaxError is Pillow's own word for a broken PNG
-        raise _unreadable(path, error) from error
-
-
-def _open_raw(path: Path, max_pixels: int) -> Opened:
-    safetensors = need("safetensors", extra="video")
-    try:
-        handle = safetensors.safe_open(path, framework="numpy")
-        with handle as file:
-            if "frames" not in file.keys():  # noqa: SIM118 - the handle is no mapping
-                raise UserError(f"'{path}' has no tensor named 'frames', so it is no clip.")
-            view = file.get_slice("frames")
-            shape, dtype = view.get_shape(), view.get_dtype()
-            fps = float((file.metadata() or {}).get("fps", "nan"))
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    if dtype != "U8" or len(shape) != 4 or shape[-1] != 3 or 0 in shape:
-        raise UserError(f"'{path}' holds frames of shape {shape} {dtype}: uint8 F H W 3 is a clip.")
-    if not (math.isfinite(fps) and fps > 0):
-        raise UserError(f"'{path}' does not say its frames a second ('fps' in its metadata).")
-    _check_pixels(path, (shape[2], shape[1]), max_pixels)
-    return Opened(fps, (view[index] for index in range(shape[0])))
 
 
 @runtime_checkable
@@ -237,6 +95,12 @@ def encoder_for(path: Path, size: tuple[int, int], fps: float, crf: int) -> Enco
     return MovieEncoder(path, size, fps, crf)
 
 
+def container_options(path: Path) -> dict[str, str]:
+    """What FFmpeg's muxers are told: nothing of the day or the host, and an index up front."""
+    options = {"fflags": "+bitexact"}
+    return options | {"movflags": "+faststart"} if path.suffix.lower() == ".mp4" else options
+
+
 class MovieEncoder:
     """H.264 in .mp4, VP9 in .webm, or a .gif, through PyAV.
 
@@ -256,9 +120,7 @@ class MovieEncoder:
         self._container = self._av.open(
             str(path),
             "w",
-            container_options={"movflags": "+faststart", "fflags": "+bitexact"}
-            if even
-            else {"fflags": "+bitexact"},
+            container_options=container_options(path),
         )
         # 1001 keeps the rates of television (30000/1001) exact
         rate = Fraction(fps).limit_denominator(1001)
@@ -287,7 +149,7 @@ class MovieEncoder:
             ).reformat(
                 format="yuv420p",
                 dst_colorspace="itu709",
-                interpolation=_conversion(self._av),
+                interpolation=conversion(self._av),
                 threads=1,
             )
         self._container.mux(self._stream.encode(picture))

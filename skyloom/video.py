@@ -1,6 +1,7 @@
 """A video is one value: frames and a rate. An image is a video of one frame.
 
-Files are read and written here and nowhere else. What a file may be goes by its suffix:
+Files are read and written here; `skyloom.fitting` reads what is to be brought to another size
+and rate on the way. What is written goes by its suffix:
 .mp4 (H.264), .webm (VP9) and .gif for videos; .png, .jpg and .webp for one frame; .safetensors
 for frames without any loss, a uint8 tensor "frames" of F H W 3 with "fps" in the metadata,
 which needs no PyAV. A .gif counts time in hundredths of a second. Reading also takes .mov, .mkv,
@@ -10,7 +11,7 @@ which needs no PyAV. A .gif counts time in hundredths of a second. Reading also 
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from einops import rearrange, reduce
 from jaxtyping import UInt8
 
 from skyloom import media
+from skyloom.decoding import open_source, upright
 from skyloom.errors import UserError
 from skyloom.files import atomic_path, check_writable
 
@@ -73,18 +75,20 @@ def read(
         UserError: the file is missing, is a folder, is empty, is no video or image, holds only
             sound, is damaged, or its frames are too large or too many for memory.
     """
-    opened = media.open_frames(Path(path), max_pixels)
+    source = open_source(Path(path), max_pixels)
     frames: list[media.Frame] = []
     held = 0
-    for frame in islice(opened.frames, max_frames):
-        held += frame.nbytes
-        if held > MAX_BYTES:
-            raise UserError(
-                f"'{path}' has more than {len(frames)} frames, {MAX_BYTES / 2**30:.0f} GiB of "
-                "memory: read fewer of them, or in chunks."
-            )
-        frames.append(frame)
-    return Video(np.stack(frames), opened.fps)
+    with closing(source.pictures):
+        for picture in islice(source.pictures, max_frames):
+            frame = upright(picture)
+            held += frame.nbytes
+            if held > MAX_BYTES:
+                raise UserError(
+                    f"'{path}' has more than {len(frames)} frames, {MAX_BYTES / 2**30:.0f} GiB of "
+                    "memory: read fewer of them, or in chunks."
+                )
+            frames.append(frame)
+    return Video(np.stack(frames), source.fps)
 
 
 def read_chunks(
@@ -95,9 +99,10 @@ def read_chunks(
     Raises:
         UserError: as `read` does, and not for the length of the file.
     """
-    opened = media.open_frames(Path(path), max_pixels)
-    while piece := list(islice(opened.frames, frames)):
-        yield Video(np.stack(piece), opened.fps)
+    source = open_source(Path(path), max_pixels)
+    with closing(source.pictures):
+        while piece := list(islice(source.pictures, frames)):
+            yield Video(np.stack([upright(picture) for picture in piece]), source.fps)
 
 
 def check_output(path: str | os.PathLike[str], frames: int | None = None) -> None:
