@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor
 
+from skyloom import edit as edits
 from skyloom.canvas import Canvas
 from skyloom.condition import Given
 from skyloom.device import pick_device, pick_dtype
+from skyloom.edit import Edit, shown
+from skyloom.fitting import fit
 from skyloom.flow.noise import latent_noise
 from skyloom.flow.prediction import named_prediction
 from skyloom.limits import check_memory, check_seconds, check_size
@@ -92,6 +95,52 @@ class Skyloom:
             for request, clip in zip(requests, self.sample(requests, progress), strict=True)
         ]
 
+    def edit(self, edit: Edit, progress: Progress | None = None) -> Video:
+        """Carry out one of the operations of skyloom/edit.py.
+
+        Raises:
+            UserError: as `generate` does.
+        """
+        frames = shown(edit, self.stream(edit.request, progress))
+        return Video(np.concatenate(list(frames)), edit.request.fps)
+
+    def animate(self, picture: Video, request: Request, at: str = "start") -> Video:
+        """The picture comes to life: it is the first frame, or the last; see `edit.animate`."""
+        return self.edit(edits.animate(fitted(picture, request), request, at))
+
+    def extend(self, clip: Video, request: Request, backward: bool = False) -> Video:
+        """So many seconds more after the clip, or before it; see `edit.extend`."""
+        clip = fitted(clip, request)
+        return self.edit(edits.extend(clip, request, self.autoencoder.stride[0], backward))
+
+    def connect(self, first: Video, second: Video, request: Request) -> Video:
+        """From the end of one clip to the start of another; see `edit.connect`."""
+        first, second = fitted(first, request), fitted(second, request)
+        return self.edit(edits.connect(first, second, request, self.autoencoder.stride[0]))
+
+    def loop(self, request: Request, clip: Video | None = None) -> Video:
+        """A clip that plays for ever; see `edit.loop`."""
+        clip = None if clip is None else fitted(clip, request)
+        return self.edit(edits.loop(request, self.autoencoder.stride[0], clip))
+
+    def blend(self, first: Video, second: Video, request: Request) -> Video:
+        """One scene turns gradually into the other; see `edit.blend`."""
+        return self.edit(edits.blend(fitted(first, request), fitted(second, request), request))
+
+    def fill(self, clip: Video, keep: Sequence[tuple[int, int]], request: Request) -> Video:
+        """The frames to keep stay, the rest is made; see `edit.fill`."""
+        return self.edit(edits.fill(fitted(clip, request), keep, request))
+
+    def restyle(
+        self,
+        clip: Video,
+        request: Request,
+        strength: float = 0.6,
+        mask: Bool[np.ndarray, "*F H W"] | None = None,
+    ) -> Video:
+        """The same clip in other words; see `edit.restyle`."""
+        return self.edit(edits.restyle(fitted(clip, request), request, strength, mask))
+
     def sample(
         self, requests: Sequence[Request], progress: Progress | None = None
     ) -> list[Float[Tensor, "C _T _H _W"]]:
@@ -106,6 +155,10 @@ class Skyloom:
             UserError: as `generate` does.
         """
         yield from self._frames(request, self._latents(request, progress))
+
+    def steps(self, request: Request) -> int:
+        """What progress counts up to."""
+        return request.steps * len(self.spans(request))
 
     def latent_shape(self, request: Request) -> tuple[int, int, int, int]:
         """(C, T, H, W) of the latents of a request.
@@ -221,6 +274,14 @@ class Skyloom:
         ):
             yield frames[skip:]
             skip = max(0, skip - len(frames))
+
+
+def fitted(video: Video, request: Request) -> Video:
+    """The video at the size and frame rate of the request; a picture stays one frame."""
+    if video.size == request.size and (video.fps == request.fps or len(video.frames) == 1):
+        return video
+    fps = None if len(video.frames) == 1 else request.fps
+    return fit(video, size=request.size, fps=fps).video
 
 
 def variations(request: Request, count: int) -> list[Request]:

@@ -13,18 +13,25 @@ from pathlib import Path
 import pytest
 
 from skyloom import cli
-from skyloom.commands import generate
+from skyloom.commands import generate, making
 from skyloom.errors import UserError
 
 COMMON = (
-    "--guidance --model --negative --out --prompts --seed --sheet --size --solver --steps"
-    " --variations -n -o"
+    "--guidance --model --negative --out --seed --sheet --size --solver --steps --variations -n -o"
 )
+EDIT = f"{COMMON} --camera --fps --stretch"
 BENCH = "--json --model"
 FLAGS = {
     "skyloom": "--version",
-    "skyloom generate": f"{COMMON} --fps --seconds",
-    "skyloom image": COMMON,
+    "skyloom generate": f"{COMMON} --camera --draft --fps --from --prompts --seconds --strength",
+    "skyloom image": f"{COMMON} --prompts",
+    "skyloom animate": f"{EDIT} --at --seconds",
+    "skyloom extend": f"{EDIT} --backward --seconds",
+    "skyloom loop": f"{EDIT} --seconds",
+    "skyloom connect": f"{EDIT} --seconds",
+    "skyloom blend": EDIT,
+    "skyloom fill": f"{EDIT} --keep",
+    "skyloom restyle": f"{EDIT} --mask --strength",
     "skyloom world": "--clips --crafter --format --fps --frames --images --seed --size --split"
     " --tier --workers",
     "skyloom prepare": "--batch --device --model --out -o",
@@ -174,22 +181,22 @@ def test_outputs_are_checked_before_the_work(
 
 
 def test_several_outputs_are_numbered() -> None:
-    assert generate.output_paths(Path("a/x.mp4"), 1) == [Path("a/x.mp4")]
-    assert generate.output_paths(Path("a/x.mp4"), 2) == [Path("a/x-1.mp4"), Path("a/x-2.mp4")]
-    assert generate.sheet_path(Path("a/x-1.mp4")) == Path("a/x-1-sheet.png")
+    assert making.output_paths(Path("a/x.mp4"), 1) == [Path("a/x.mp4")]
+    assert making.output_paths(Path("a/x.mp4"), 2) == [Path("a/x-1.mp4"), Path("a/x-2.mp4")]
+    assert making.sheet_path(Path("a/x-1.mp4")) == Path("a/x-1-sheet.png")
 
 
 def test_flags_left_out_are_the_models_choice() -> None:
     parse = cli.parser().parse_args
-    assert generate.request_fields(parse(["generate", "a", "-o", "x.mp4"])) == {}
-    assert generate.request_fields(
+    assert making.request_fields(parse(["generate", "a", "-o", "x.mp4"])) == {}
+    assert making.request_fields(
         parse(["generate", "a", "-o", "x.mp4", "--guidance", "1", "--seconds", "2"])
     ) == {"guidance": 1.0, "seconds": 2.0}
-    assert generate.request_fields(parse(["image", "a", "-o", "x.png"])) == {"seconds": 0.0}
+    assert making.request_fields(parse(["image", "a", "-o", "x.png"])) == {"seconds": 0.0}
 
 
 def test_a_prompt_that_is_cut_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    generate.warn_of_cuts(["short", "too long"], lambda prompt: {"too long": "too"}.get(prompt))
+    making.warn_of_cuts(["short", "too long"], lambda prompt: {"too long": "too"}.get(prompt))
     assert capsys.readouterr().err == (
         "skyloom: the prompt is longer than the model reads: it is cut after 'too'.\n"
     )

@@ -48,9 +48,9 @@ def folder(tiny: Tiny, tmp_path: Path) -> Path:
         (["", "-o", "x.mp4"], "The prompt is empty: say what to show"),
         (["a", "-o", "x.mp4", "--size", "100x100"], "cannot make 100x100: the nearest size it can "
          "is 96x96"),
-        (["a", "-o", "x.mp4", "--size", "2000x64"], "the nearest size it can is 512x64"),
-        (["a", "-o", "x.mp4", "--seconds", "60"], "cannot make 60 seconds in one piece: the "
-         "nearest it can is 8"),
+        (["a", "-o", "x.mp4", "--size", "2000x64"], "the nearest size it can is 1984x64"),
+        (["a", "-o", "x.mp4", "--seconds", "6000"], "cannot make 6000 seconds: the longest it can "
+         "is 600 seconds"),
         (["a", "-o", "x.mp4", "--fps", "100"], "100 frames a second cannot be made: use 1 to 60"),
         (["a", "-o", "x.mp4", "--guidance", "nan"], "Guidance nan cannot be"),
         (["a", "-o", "x.mp4", "--seconds", "0"], "'0' is no number above 0"),
@@ -76,7 +76,7 @@ def test_what_does_not_fit_in_memory(
     pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**17}  # half a GiB
     monkeypatch.setattr(os, "sysconf", pages.__getitem__)
     err = complaint("generate", "a", "-o", tmp_path / "x.mp4", "--model", tiny.model)
-    assert "48 frames" in err or "49 frames" in err
+    assert "52 frames of 128x128" in err
     assert "need about 0.6 GiB of memory and this machine has 0.5: make it smaller" in err
 
 
@@ -176,6 +176,6 @@ def test_the_same_from_a_shell(tiny: Tiny, tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == (
         "skyloom: The model cannot make 100x100: the nearest size it can is 96x96 "
-        "(multiples of 32, up to 512).\n"
+        "(multiples of 32, up to 2048).\n"
     )
     assert list(tmp_path.iterdir()) == []
