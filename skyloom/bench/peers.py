@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ from skyloom.transformer.patches import pack
 CHANNELS = 16
 PATCH = 2
 MLP_RATIO = 4
+ROUTED = 0.5
+"""Share of the tokens that skip the middle blocks in a training step, as in runs/default_*."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,13 @@ class Racer:
 
     Attributes:
         step: forward once; returns the prediction.
+        routed: the same as our recipes train, with tokens routed past the middle blocks.
     """
 
     name: str
     network: nn.Module
     step: Callable[[], Tensor]
+    routed: Callable[[], Tensor] | None = None
 
 
 def racers(shape: RaceShape, dtype: torch.dtype = torch.bfloat16) -> list[Racer]:
@@ -82,14 +87,20 @@ def _skyloom(shape: RaceShape, dtype: torch.dtype) -> Racer:
     packed = pack([torch.randn(CHANNELS, *shape.latents)], [12.0], config.patch)
     sigma = torch.full((shape.tokens,), 0.5)
     text = TextFeatures(torch.randn(shape.text, shape.width, dtype=dtype), (shape.text,))
-    return Racer("skyloom", network, lambda: network(packed, sigma, text).prediction)
+    kept = torch.randperm(shape.tokens)[: round(shape.tokens * (1 - ROUTED))].sort().values
+    return Racer(
+        "skyloom",
+        network,
+        lambda: network(packed, sigma, text).prediction,
+        lambda: network(packed, sigma, text, kept).prediction,
+    )
 
 
 def _cogvideox(shape: RaceShape, dtype: torch.dtype) -> Racer:
     from diffusers import CogVideoXTransformer3DModel
 
     frames, height, width = shape.latents
-    network = CogVideoXTransformer3DModel(
+    network = cast(Any, CogVideoXTransformer3DModel)(
         num_attention_heads=shape.heads, attention_head_dim=shape.width // shape.heads,
         in_channels=CHANNELS, out_channels=CHANNELS, time_embed_dim=shape.width,
         text_embed_dim=shape.width, num_layers=shape.depth, sample_width=width,
@@ -106,7 +117,7 @@ def _sd3(shape: RaceShape, dtype: torch.dtype) -> Racer:
     from diffusers import SD3Transformer2DModel
 
     frames, height, width = shape.latents
-    network = SD3Transformer2DModel(
+    network = cast(Any, SD3Transformer2DModel)(
         sample_size=max(frames * height, width), patch_size=PATCH, in_channels=CHANNELS,
         out_channels=CHANNELS, num_layers=shape.depth, num_attention_heads=shape.heads,
         attention_head_dim=shape.width // shape.heads, joint_attention_dim=shape.width,
@@ -124,7 +135,7 @@ def _sd3(shape: RaceShape, dtype: torch.dtype) -> Racer:
 def _wan(shape: RaceShape, dtype: torch.dtype) -> Racer:
     from diffusers import WanTransformer3DModel
 
-    network = WanTransformer3DModel(
+    network = cast(Any, WanTransformer3DModel)(
         patch_size=(1, PATCH, PATCH), num_attention_heads=shape.heads,
         attention_head_dim=shape.width // shape.heads, in_channels=CHANNELS,
         out_channels=CHANNELS, text_dim=shape.width, ffn_dim=MLP_RATIO * shape.width,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from skyloom.bench.peers import CHANNELS, PATCH, Racer, RaceShape, racers
+from skyloom.bench.peers import CHANNELS, PATCH, ROUTED, Racer, RaceShape, racers
 from skyloom.progress import track
 from skyloom.text.features import TextFeatures
 from skyloom.transformer.model import Transformer
@@ -23,7 +23,7 @@ from skyloom.transformer.patches import pack
 
 PROBE = 2048
 """Rows and columns of the matrices that the ceiling is measured with."""
-NATIVE_GRIDS = ((13, 4, 4), (13, 3, 5), (13, 5, 3), (13, 2, 2), (5, 4, 4), (1, 4, 4), (1, 3, 5))
+NATIVE_GRIDS = ((7, 8, 8), (7, 6, 10), (7, 10, 6), (7, 4, 4), (3, 8, 8), (1, 8, 8), (1, 6, 10))
 """(t, y, x) tokens of clips and images as the bundled model sees them, for packing."""
 
 
@@ -36,14 +36,18 @@ def race(shape: RaceShape, rounds: int = 6, probe: int = PROBE) -> dict[str, Any
         "ceiling": FLOP/s of a bf16 matrix product and of a bf16 3-D convolution, and how far the
             probes moved during the race, as (highest - lowest) / median; by racer its figures,
             with its share of the ceiling; "forward_ratio" and "train_ratio", ours over the best
-            peer's tokens/s, None without a peer.
+            peer's tokens/s, None without a peer; "routed" and "routed_ratio", the same of our
+            training step with tokens routed past the middle blocks.
     """
     field = racers(shape)
     probes = {"matmul": _matmul(probe), "conv3d": _conv3d()}
     jobs: dict[str, Callable[[], object]] = {}
     for racer in field:
         jobs[f"forward {racer.name}"] = _forward(racer)
-        jobs[f"train {racer.name}"] = _train(racer)
+        jobs[f"train {racer.name}"] = _train(racer.network, racer.step)
+    routed = field[0].routed
+    if routed is not None:
+        jobs["routed"] = _train(field[0].network, routed)
     flops = {name: count_flops(job) for name, job in (probes | jobs).items()}
     seconds = interleaved(probes | jobs, rounds)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
@@ -71,6 +75,10 @@ def race(shape: RaceShape, rounds: int = 6, probe: int = PROBE) -> dict[str, Any
     for kind in ("forward", "train"):
         speeds = [row[kind]["tokens/s"] for row in figures["racers"].values()]
         figures[f"{kind}_ratio"] = speeds[0] / max(speeds[1:]) if speeds[1:] else None
+    if routed is not None:
+        speed = shape.tokens / medians["routed"]
+        figures["routed"] = {"tokens/s": speed, "share": ROUTED}
+        figures["routed_ratio"] = speed / max(speeds[1:]) if speeds[1:] else None
     return figures
 
 
@@ -149,11 +157,11 @@ def _forward(racer: Racer) -> Callable[[], object]:
     return job
 
 
-def _train(racer: Racer) -> Callable[[], object]:
-    optimizer = torch.optim.AdamW(racer.network.parameters(), lr=1e-5, fused=True)
+def _train(network: nn.Module, step: Callable[[], Tensor]) -> Callable[[], object]:
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5, fused=True)
 
     def job() -> None:
-        racer.step().float().square().mean().backward()
+        step().float().square().mean().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 

@@ -1,12 +1,9 @@
 """The bench of speed: from a cold start to a file, a clip when warm, tokens, and the world."""
 
-import json
 import multiprocessing
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -17,14 +14,13 @@ from typing import Any
 
 import torch
 
+from skyloom.bench.child import run_verb
 from skyloom.bench.peers import RaceShape
 from skyloom.bench.race import packing, race
 from skyloom.bench.table import Cell, format_table, percent, write_json
-from skyloom.errors import UserError
 
 PROMPT = "a red ball rolls across the snow at sunset, the camera orbits left"
 SIZE, SECONDS = (128, 128), 4.0
-STOPWATCH = Path(__file__).with_name("stopwatch.py")
 WORLD_SEED = 8_000_000
 WORKERS = 2
 
@@ -71,18 +67,13 @@ def cold_start(model_folder: Path | None = None) -> dict[str, Any]:
     width, height = SIZE
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "clip.mp4"
-        command = [
-            sys.executable, "-m", "skyloom.cli", "generate", PROMPT, "-o", str(output),
-            "--size", f"{width}x{height}", "--seconds", str(SECONDS), "--seed", "0",
+        words = [
+            "generate", PROMPT, "-o", str(output), "--size", f"{width}x{height}",
+            "--seconds", str(SECONDS), "--seed", "0",
         ]  # fmt: skip
         if model_folder is not None:
-            command += ["--model", str(model_folder)]
-        done = subprocess.run(
-            [sys.executable, "-I", str(STOPWATCH), *command], capture_output=True, text=True
-        )
-        figures = json.loads(done.stdout)
-        if figures["code"] or not output.is_file():
-            raise UserError(f"'skyloom generate' failed: {done.stderr.strip()[-500:]}")
+            words += ["--model", str(model_folder)]
+        figures = run_verb(words)
         figures["file bytes"] = output.stat().st_size
     return figures
 
@@ -160,6 +151,7 @@ def table(figures: Mapping[str, Any]) -> str:
     else:
         notes.append(
             f"tokens/s over the best peer's: forward {race_['forward_ratio']:.2f}x, training step "
-            f"{race_['train_ratio']:.2f}x."
+            f"{race_['train_ratio']:.2f}x, with {percent(race_['routed']['share'])} of the tokens "
+            f"routed past the middle blocks, as our recipes train, {race_['routed_ratio']:.2f}x."
         )
     return "\n\n".join([first, format_table("race at equal shape", columns, lanes, notes)])

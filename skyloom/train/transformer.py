@@ -33,7 +33,7 @@ from skyloom.train.optim import OptimConfig
 from skyloom.train.prefetch import Prefetch
 from skyloom.train.truth import TruthHead, truth_labels
 from skyloom.transformer.config import TransformerConfig
-from skyloom.transformer.model import Transformer
+from skyloom.transformer.model import Output, Transformer
 from skyloom.transformer.patches import Packed, pack
 
 HELD_OUT_SEED = 20_261_124
@@ -54,6 +54,7 @@ class TransformerRecipe:
             n, as a window on a longer clip. Stills have one.
         tokens: most tokens of a batch.
         drop_prompt: share of clips whose prompt is left out, for guidance.
+        routed: share of the tokens of each clip that skip the middle blocks in training.
         truth_weight: weight of the head that reads the world's truth from a middle block; 0 is off.
         held_out: clips, spread over the dataset, that are kept for evaluation.
     """
@@ -65,6 +66,7 @@ class TransformerRecipe:
     views: tuple[int, ...] = (0, 5, 1, 1)
     tokens: int = 3328
     drop_prompt: float = 0.1
+    routed: float = 0.0
     truth_weight: float = 0.0
     held_out: int = 32
     seed: int = 0
@@ -78,7 +80,12 @@ class TransformerRecipe:
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips of one step, noise and noise levels already drawn."""
+    """Clips of one step, noise and noise levels already drawn.
+
+    Attributes:
+        free: which tokens count in the loss: those that were not given.
+        kept: which tokens go through the middle blocks; None is all.
+    """
 
     clean: Packed
     noise: Tensor
@@ -86,6 +93,7 @@ class Batch:
     free: Tensor
     prompts: tuple[str, ...]
     truths: tuple[dict | None, ...]
+    kept: Tensor | None = None
 
 
 class LatentBatches:
@@ -137,6 +145,7 @@ class LatentBatches:
             free=(sigma > 0.02) & (ceiling > 0.3),
             prompts=tuple(prompts),
             truths=tuple(truths),
+            kept=random_kept(tuple(map(len, ceilings)), recipe.routed, rng),
         )
 
     def _prompt(self, captions: Sequence[str], rng: np.random.Generator) -> str:
@@ -166,6 +175,24 @@ def _shown(views: Sequence[int], frames: int) -> list[tuple[int, int]]:
     whole = [(0, min(view, frames) if view else frames) for view in views if view >= 0]
     windows = [(-view, frames + view) for view in views if view < 0 and frames + view > 1]
     return whole + windows
+
+
+def random_kept(lengths: Sequence[int], routed: float, rng: np.random.Generator) -> Tensor | None:
+    """Rows of the tokens that go through the middle blocks: of each clip a random share, in order.
+
+    Args:
+        lengths: tokens of each clip, laid end to end.
+        routed: share that skips; 0 is none, for which there is nothing to say.
+    """
+    if not routed:
+        return None
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    counts = [max(1, round(length * (1 - routed))) for length in lengths]
+    rows = [
+        start + np.sort(rng.permutation(length)[:count])
+        for start, length, count in zip(starts, lengths, counts, strict=True)
+    ]
+    return torch.from_numpy(np.concatenate(rows).astype(np.int64))
 
 
 def _dataset(recipe: TransformerRecipe) -> LatentDataset:
@@ -238,25 +265,28 @@ class TransformerTask:
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """Mean loss of the tokens that were not given, plus what the truth head costs."""
         batch = self.draw(step)
-        flow, hidden = self._flow_loss(batch)
+        flow, output = self._flow_loss(batch)
         if not self.recipe.truth_weight:
             return flow, {}
         labels = truth_labels(batch.truths, batch.clean.grids, self.time_stride)
-        truth, hits = self.truth.loss(hidden, labels.to(self.device))
+        labels = labels.to(self.device)
+        labels = labels if output.kept is None else labels[output.kept]
+        truth, hits = self.truth.loss(output.middle, labels)
         return flow + self.recipe.truth_weight * truth, {"flow": flow.item(), "truth": hits}
 
-    def _flow_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _flow_loss(self, batch: Batch, routed: bool = True) -> tuple[Tensor, Output]:
         clean, noise, sigma, free = (
             x.to(self.device) for x in (batch.clean.tokens, batch.noise, batch.sigma, batch.free)
         )
         packed = batch.clean.moved_to(self.device).with_tokens(path.mix(clean, noise, sigma))
-        output = self.transformer(packed, sigma, self.text.encode(batch.prompts))
+        kept = batch.kept.to(self.device) if routed and batch.kept is not None else None
+        output = self.transformer(packed, sigma, self.text.encode(batch.prompts), kept)
         losses = self.prediction.loss(output.prediction, clean, noise, sigma)
-        return (losses * free).sum() / free.sum().clamp(min=1), output.middle
+        return (losses * free).sum() / free.sum().clamp(min=1), output
 
     def evaluate(self) -> dict[str, float]:
         """The flow loss on held-out clips under fixed noise."""
-        losses = [self._flow_loss(self.held_out.batch(step))[0].item() for step in range(3)]
+        losses = [self._flow_loss(self.held_out.batch(step), False)[0].item() for step in range(3)]
         return {"held_out_loss": sum(losses) / len(losses)}
 
     def export(self, folder: Path) -> None:

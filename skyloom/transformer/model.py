@@ -25,10 +25,16 @@ SHAPE_FEATURES = 4
 
 @dataclass(frozen=True)
 class Output:
-    """What a pass gives: the prediction, and hidden states that a training-time head may read."""
+    """What a pass gives: the prediction, and hidden states that a training-time head may read.
+
+    Attributes:
+        middle: of the tokens that went through the middle blocks.
+        kept: which these are; None is all.
+    """
 
     prediction: Float[Tensor, "N P"]
-    middle: Float[Tensor, "N D"]
+    middle: Float[Tensor, "K D"]
+    kept: Int[Tensor, " K"] | None = None
 
 
 class Transformer(nn.Module):
@@ -76,13 +82,22 @@ class Transformer(nn.Module):
                 nn.init.zeros_(module.out.weight)
                 nn.init.zeros_(module.fall.weight)
 
-    def forward(self, packed: Packed, sigma: Float[Tensor, " N"], text: TextFeatures) -> Output:
+    def forward(
+        self,
+        packed: Packed,
+        sigma: Float[Tensor, " N"],
+        text: TextFeatures,
+        kept: Int[Tensor, " K"] | None = None,
+    ) -> Output:
         """One pass.
 
         Args:
             packed: noisy tokens of the clips.
             sigma: how noisy each token is, 0 clean to 1 pure noise.
             text: one prompt a clip.
+            kept: the tokens, in order and some of each clip, that go through all blocks. The others
+                skip those between the first and the last, which saves time in training (TREAD,
+                arXiv 2501.04765); None keeps all.
         """
         dtype = self.enter.weight.dtype
         clips = packed.clip_of_token()
@@ -90,10 +105,10 @@ class Transformer(nn.Module):
             torch.arange(len(packed.grids), device=clips.device),
             torch.tensor(text.lengths, device=clips.device),
         )
-        rows, row_of_token = _noise_levels(sigma, clips)
+        levels, row_of_token = _noise_levels(sigma, clips)
         mean_sigma = torch.stack([piece.mean() for piece in sigma.float().split(packed.lengths)])
         per_clip = self._clip_features(packed, text).to(dtype)
-        for_tokens = self._conditioning(rows[:, 0], per_clip[rows[:, 1].long()])
+        for_tokens = self._conditioning(levels[:, 0], per_clip[levels[:, 1].long()])
         for_clips = self._conditioning(mean_sigma, per_clip)
 
         x = self.enter(packed.tokens.to(dtype))
@@ -101,15 +116,24 @@ class Transformer(nn.Module):
         words_x = self.enter_text(F.layer_norm(text.features, text.features.shape[-1:]).to(dtype))
         video_shared = _six(self.modulate_video(for_tokens))
         text_shared = _six(self.modulate_text(for_clips))
-        layout = self._layout(packed, text)
-        middle = x
+        if len(self.blocks) < 3:
+            kept = None  # there is nothing between the first block and the last
+        layout = whole = self._layout(packed.coordinates, packed.lengths, text)
+        rows = row_of_token
+        middle = skipping = x
         for index, block in enumerate(self.blocks):
-            x, words_x = block(x, words_x, video_shared, row_of_token, text_shared, words, layout)
-            if index == self.config.depth // 2:
+            if kept is not None and index == 1:
+                skipping, x, rows = x, x.index_select(0, kept), row_of_token.index_select(0, kept)
+                lengths = tuple(clips[kept].bincount(minlength=len(packed.grids)).tolist())
+                layout = self._layout(packed.coordinates[kept], lengths, text)
+            if kept is not None and index == len(self.blocks) - 1:
+                x, rows, layout = skipping.index_copy(0, kept, x), row_of_token, whole
+            x, words_x = block(x, words_x, video_shared, rows, text_shared, words, layout)
+            if index == (self.config.depth - 1) // 2:
                 middle = x
         scale, shift = self.modulate_last(for_tokens).index_select(0, row_of_token).chunk(2, dim=-1)
         x = torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
-        return Output(self.leave(x).float(), middle)
+        return Output(self.leave(x).float(), middle, kept)
 
     def _conditioning(self, sigma: Tensor, per_clip: Tensor) -> Float[Tensor, "rows D"]:
         """What the modulation is made from: the noise level, the clip's shape, the whole prompt."""
@@ -126,10 +150,12 @@ class Transformer(nn.Module):
         pooled = torch.stack([piece.mean(dim=0) for piece in normed.split(text.lengths)])
         return torch.cat([shapes.to(pooled.dtype), pooled], dim=1)
 
-    def _layout(self, packed: Packed, text: TextFeatures) -> Layout:
-        angles = rotary_angles(packed.coordinates, self.config.width // self.config.heads)
+    def _layout(
+        self, coordinates: Float[Tensor, "N 3"], lengths: tuple[int, ...], text: TextFeatures
+    ) -> Layout:
+        angles = rotary_angles(coordinates, self.config.width // self.config.heads)
         angles = F.pad(angles, (0, 0, sum(text.lengths), 0))
-        segments = Segments.of(text.lengths, packed.lengths, angles.device)
+        segments = Segments.of(text.lengths, lengths, angles.device)
         return Layout(segments, angles.cos(), angles.sin())
 
 

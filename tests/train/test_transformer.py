@@ -97,6 +97,29 @@ def test_latents_that_fill_no_whole_patch_are_cut(tiny: Tiny, tmp_path: Path) ->
         batches(tiny, f"data={tmp_path / 'small'}", rows=[0])
 
 
+def test_routed_tokens_are_a_share_of_every_clip(tiny: Tiny) -> None:
+    drawn = batches(tiny, "routed=0.5").batch(0)
+    lengths = torch.tensor(drawn.clean.lengths)
+    kept = drawn.clean.clip_of_token()[drawn.kept].bincount()
+    assert torch.equal(kept, (lengths / 2).round().long().clamp(min=1))
+    assert (drawn.kept.diff() > 0).all()
+    assert batches(tiny).batch(0).kept is None
+    task = TransformerTask(recipe(tiny, "routed=0.5", "model.depth=3"))
+    loss, figures = task.loss(0)
+    loss.backward()
+    assert loss.item() > 0 and "truth" in figures
+
+
+def test_windows_on_a_clip_begin_at_one(tiny: Tiny) -> None:
+    drawn = batches(tiny, "views=[-1]")
+    clips = [LatentDataset(tiny.prepared)[row].latents.float() for row in range(4)]
+    batch = drawn.batch(0)
+    starts = batch.clean.coordinates[:, 0].split(batch.clean.lengths)
+    for clip, times in zip(unpack(batch.clean, 8, (1, 2, 2)), starts, strict=True):
+        assert times.unique().tolist() == [1.0, 2.0]
+        assert any(torch.equal(clip, whole[:, 1:]) for whole in clips)
+
+
 @pytest.mark.parametrize("prediction", ["velocity", "clean", *ALTERNATIVES])
 def test_every_prediction_trains(tiny: Tiny, prediction: str) -> None:
     task = TransformerTask(recipe(tiny, f"model.prediction={prediction}", "truth_weight=0"))

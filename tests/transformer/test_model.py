@@ -1,5 +1,7 @@
 """The transformer: a packed batch is its clips one by one, and it listens to all it is told."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import shaken
@@ -57,6 +59,28 @@ def changed(model: Transformer, **other: object) -> float:
     clips, sigmas, texts = batch()
     given: dict = {"packed": clips[0], "sigma": sigmas[0], "text": texts[2]}
     return (model(**given).prediction - model(**{**given, **other}).prediction).abs().max().item()
+
+
+def test_routing_all_tokens_changes_nothing(model: Transformer) -> None:
+    clips, sigmas, texts = batch()
+    inputs = (joined(clips), torch.cat(sigmas), concatenate(texts))
+    deep = shaken(Transformer(replace(CONFIG, depth=4)))
+    whole = deep(*inputs)
+    routed = deep(*inputs, torch.arange(len(inputs[1])))
+    assert_close(routed.prediction, whole.prediction)
+    assert_close(routed.middle, whole.middle)
+
+
+def test_tokens_routed_past_the_middle_still_get_a_prediction() -> None:
+    clips, sigmas, texts = batch()
+    inputs = (joined(clips), torch.cat(sigmas), concatenate(texts))
+    deep = shaken(Transformer(replace(CONFIG, depth=4))).requires_grad_(True)
+    kept = torch.arange(0, len(inputs[1]), 2)
+    output = deep(*inputs, kept)
+    assert output.prediction.shape == (len(inputs[1]), CONFIG.token_width)
+    assert output.middle.shape == (len(kept), CONFIG.width)
+    output.prediction[1::2].sum().backward()
+    assert deep.enter.weight.grad is not None and deep.enter.weight.grad.abs().max() > 0
 
 
 def test_it_listens_to_all_it_is_told(model: Transformer) -> None:
