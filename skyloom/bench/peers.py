@@ -23,7 +23,7 @@ CHANNELS = 16
 PATCH = 2
 MLP_RATIO = 4
 ROUTED = 0.5
-"""Share of the tokens that skip the middle blocks in a training step, as in runs/default_*."""
+"""Share of the tokens that skip the middle blocks in a training step that routes."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Racer:
 
     Attributes:
         step: forward once; returns the prediction.
-        routed: the same as our recipes train, with tokens routed past the middle blocks.
+        routed: the same with tokens routed past the middle blocks, which a recipe may ask for.
     """
 
     name: str
