@@ -82,6 +82,8 @@ class AutoencoderTask:
         model.linear.requires_grad_(False)  # steps that suit convolutions would tear it apart
         if model.encoder is not None:
             model.encoder.requires_grad_(not recipe.freeze_encoder)
+        # Latents that others learn from stay what they are: their statistics as well.
+        self.keeps_latents = recipe.freeze_encoder or bool(recipe.start and model.encoder is None)
         self.model = model.to(self.device, self.dtype)
         self.model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.modules: dict[str, nn.Module] = {"autoencoder": self.model}
@@ -136,6 +138,8 @@ class AutoencoderTask:
 
         One for all, because channels differ in deviation on purpose, see `LinearCodec.fit`.
         """
+        if self.keeps_latents:
+            return
         raws = []
         for step in range(24):
             pixels = to_pixels(self.crops.batch(FAR_STEP + step)).to(self.device, self.dtype)
@@ -143,10 +147,8 @@ class AutoencoderTask:
                 rearrange(self.model.encode_raw(pixels).float(), "b c t h w -> (b t h w) c")
             )
         every = torch.cat(raws)
-        if not self.recipe.freeze_encoder:
-            self.model.latent_mean.copy_(every.mean(dim=0))
-            centred = every - every.mean(dim=0)
-            self.model.latent_std.fill_(centred.square().mean().sqrt())
+        self.model.latent_mean.copy_(every.mean(dim=0))
+        self.model.latent_std.fill_((every - every.mean(dim=0)).square().mean().sqrt())
 
     def export(self, folder: Path) -> None:
         """Write the autoencoder as a component of model folder `folder`."""

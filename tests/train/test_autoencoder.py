@@ -71,6 +71,19 @@ def test_a_frozen_encoder_keeps_latents_on_disk_valid(tiny: Tiny, tmp_path: Path
     assert '"psnr_world"' in figures
 
 
+def test_a_linear_encoder_keeps_them_valid_by_itself(tiny: Tiny, tmp_path: Path) -> None:
+    linear = [f"out={tmp_path / 'a'}", "model.encoder_depths=[]", "optim.steps=1"]
+    autoencoder.main(tiny.autoencoder_recipe, linear)
+    first = load_autoencoder(tmp_path / "a" / "model")
+    assert first.encoder is None
+    on = [f"out={tmp_path / 'b'}", f"start={tmp_path / 'a' / 'model'}", "optim.steps=2", "seed=1"]
+    autoencoder.main(tiny.autoencoder_recipe, on)
+    later = load_autoencoder(tmp_path / "b" / "model")
+    assert later.fingerprint == first.fingerprint
+    moved = [n for n, t in later.state_dict().items() if not torch.equal(t, first.state_dict()[n])]
+    assert moved and all(name.startswith("decoder.") for name in moved)
+
+
 def test_worlds_that_cannot_be(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no dataset: it has no captions.jsonl"):
         task(tiny, f"world={tmp_path}")
