@@ -25,7 +25,7 @@ FLAGS = {
     "skyloom": "--version",
     "skyloom generate": f"{COMMON} --camera --draft --fps --from --prompts --seconds --strength",
     "skyloom image": f"{COMMON} --prompts",
-    "skyloom animate": f"{EDIT} --at --seconds",
+    "skyloom animate": f"{EDIT} --at --move --seconds",
     "skyloom extend": f"{EDIT} --backward --seconds",
     "skyloom loop": f"{EDIT} --seconds",
     "skyloom connect": f"{EDIT} --seconds",
@@ -41,6 +41,7 @@ FLAGS = {
     "skyloom bench": "",
     "skyloom bench reconstruction": BENCH,
     "skyloom bench adherence": f"{BENCH} --prompts",
+    "skyloom bench editing": f"{BENCH} --quick",
     "skyloom bench speed": BENCH,
 }
 

@@ -13,9 +13,10 @@ def add_verbs(verbs: Verbs) -> None:
     parser = add_verb(
         verbs,
         "bench",
-        "measure reconstruction, adherence or speed",
+        "measure reconstruction, adherence, editing or speed",
         "skyloom bench reconstruction holiday.mp4\n"
         "skyloom bench adherence --json adherence.json\n"
+        "skyloom bench editing --quick\n"
         "skyloom bench speed",
         run_reconstruction,
     )
@@ -37,6 +38,14 @@ def add_verbs(verbs: Verbs) -> None:
         run_adherence,
     )
     adherence.add_argument("--prompts", type=positive, metavar="N", help="held-out prompts a tier")
+    editing = add_verb(
+        benches,
+        "editing",
+        "given frames, seams, continuations and minutes, each beside its yardstick",
+        "skyloom bench editing --quick --json editing.json",
+        run_editing,
+    )
+    editing.add_argument("--quick", action="store_true", help="few clips, and no minute")
     speed = add_verb(
         benches,
         "speed",
@@ -44,7 +53,7 @@ def add_verbs(verbs: Verbs) -> None:
         "skyloom bench speed --json speed.json",
         run_speed,
     )
-    for bench in (reconstruction, adherence, speed):
+    for bench in (reconstruction, adherence, editing, speed):
         add = bench.add_argument
         add("--model", type=Path, metavar="FOLDER", help="a model folder, not the bundled model")
         add("--json", type=Path, metavar="FILE", help="write every figure to FILE")
@@ -67,6 +76,14 @@ def run_adherence(args: argparse.Namespace) -> None:
     from skyloom.bench import adherence
 
     print(adherence.table(adherence.run(args.model, args.prompts, args.json)))
+
+
+def run_editing(args: argparse.Namespace) -> None:
+    """Measure how well edits join what was given."""
+    _check_json(args)
+    from skyloom.bench import editing
+
+    print(editing.table(editing.run(args.model, args.json, args.quick)))
 
 
 def run_speed(args: argparse.Namespace) -> None:
