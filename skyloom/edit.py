@@ -12,6 +12,7 @@ from jaxtyping import Bool, UInt8
 
 from skyloom.condition import Condition
 from skyloom.errors import UserError
+from skyloom.motion import BACKGROUND_STRENGTH, DISC_STRENGTH, MotionPath, drawn
 from skyloom.request import Request
 from skyloom.video import Video
 
@@ -51,6 +52,26 @@ def animate(picture: Video, request: Request, at: str = "start") -> Edit:
         raise UserError(f"{request.seconds:g} seconds leave no time to move: ask for more.")
     frame = Video(picture.frames[:1], request.fps)
     return Edit(replace(request, given=(Condition(frame, 0 if at == "start" else -1),)))
+
+
+def move(picture: Video, path: MotionPath, request: Request) -> Edit:
+    """The picture comes to life, and a part of it goes along a path.
+
+    Raises:
+        UserError: no time is asked for, or the path is longer than it.
+    """
+    edit = animate(picture, request)
+    last = path.points[-1][0]
+    if last > request.seconds:
+        raise UserError(
+            f"The path ends at {last:g} seconds and the clip at {request.seconds:g}: make the "
+            "clip longer or the path shorter."
+        )
+    frames, inside = drawn(picture.frames[0], path, request.frames, request.fps)
+    sketch, later = Video(frames, request.fps), request.frames - 1
+    around = Condition(sketch, strength=(1.0, *[BACKGROUND_STRENGTH] * later))
+    disc = Condition(sketch, strength=(1.0, *[DISC_STRENGTH] * later), mask=inside)
+    return replace(edit, request=replace(request, given=(around, disc)))
 
 
 def extend(clip: Video, request: Request, stride: int, backward: bool = False) -> Edit:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor
 
 from skyloom import edit as edits
+from skyloom.autoencoder.tiling import piece_size
 from skyloom.canvas import Canvas
 from skyloom.condition import Given
 from skyloom.device import pick_device, pick_dtype
@@ -23,8 +24,10 @@ from skyloom.flow.noise import latent_noise
 from skyloom.flow.prediction import named_prediction
 from skyloom.limits import check_memory, check_seconds, check_size
 from skyloom.modelfolder import Model, load_model
+from skyloom.motion import MotionPath
 from skyloom.request import Request
 from skyloom.sampler import Piece, Progress, Sampler, Settings
+from skyloom.tiles import Growth, large_image
 from skyloom.video import Video
 from skyloom.windows import HISTORY_SIGMA, Span, spans
 
@@ -85,7 +88,7 @@ class Skyloom:
             UserError: as `generate` does.
             ValueError: they do not all ask for the same steps, solver, guidance and rescale.
         """
-        if len(requests) == 1 or any(len(self.spans(request)) > 1 for request in requests):
+        if len(requests) == 1 or not all(map(self._at_once, requests)):
             return [
                 Video(np.concatenate(list(self.stream(request, progress))), request.fps)
                 for request in requests
@@ -107,6 +110,10 @@ class Skyloom:
     def animate(self, picture: Video, request: Request, at: str = "start") -> Video:
         """The picture comes to life: it is the first frame, or the last; see `edit.animate`."""
         return self.edit(edits.animate(fitted(picture, request), request, at))
+
+    def move(self, picture: Video, path: MotionPath, request: Request) -> Video:
+        """The picture comes to life, and a part of it goes along a path; see `edit.move`."""
+        return self.edit(edits.move(fitted(picture, request), path, request))
 
     def extend(self, clip: Video, request: Request, backward: bool = False) -> Video:
         """So many seconds more after the clip, or before it; see `edit.extend`."""
@@ -154,11 +161,28 @@ class Skyloom:
         Raises:
             UserError: as `generate` does.
         """
-        yield from self._frames(request, self._latents(request, progress))
+        growth = self._growth(request)
+        if growth is None:
+            yield from self._frames(request, self._latents(request, progress))
+        else:
+            self.latent_shape(request)  # refuses what cannot be made
+            yield large_image(
+                request, growth, self.stream, self.sampler, self.autoencoder, progress
+            )
 
     def steps(self, request: Request) -> int:
         """What progress counts up to."""
-        return request.steps * len(self.spans(request))
+        growth = self._growth(request)
+        return sum(growth.calls) if growth else request.steps * len(self.spans(request))
+
+    def _growth(self, request: Request) -> Growth | None:
+        """The way to a large image; None where no tiles are needed."""
+        multiple = self.autoencoder.stride[1] * self.transformer.config.patch[1]
+        return Growth.of(request, multiple)
+
+    def _at_once(self, request: Request) -> bool:
+        """Whether all of it is made in one window and without tiles."""
+        return len(self.spans(request)) == 1 and self._growth(request) is None
 
     def latent_shape(self, request: Request) -> tuple[int, int, int, int]:
         """(C, T, H, W) of the latents of a request.
@@ -173,7 +197,9 @@ class Skyloom:
         width, height = request.size
         count = -(-request.frames // time) if request.loop else 1 + -(-(request.frames - 1) // time)
         at_once = min(count, self._window(request)) * time
-        check_memory(at_once, request.size, self.autoencoder.config.widths[0])
+        whole = self._growth(request) is None
+        size = request.size if whole else piece_size(self.autoencoder.config, request.size)
+        check_memory(at_once, size, self.autoencoder.config.widths[0])
         return self.autoencoder.config.channels, count, height // space, width // space
 
     def spans(self, request: Request) -> list[Span]:

@@ -90,7 +90,7 @@ class Sampler:
         count = len(sigmas) - 1
         watch = (lambda step, _: progress(step, count)) if progress else None
         tokens = named_solver(settings.solver)(
-            self._denoiser(pieces, packed, settings), x, sigmas, watch
+            self.denoiser(pieces, packed, settings), x, sigmas, watch
         )
         return unpack(packed.with_tokens(tokens), config.channels, config.patch)
 
@@ -108,7 +108,7 @@ class Sampler:
         moves = (sigmas[1:] != sigmas[:-1]).any(dim=1)
         return torch.cat([sigmas[:-1][moves], sigmas[-1:]]).to(self.device)
 
-    def _denoiser(self, pieces: Sequence[Piece], packed: Packed, settings: Settings) -> Denoise:
+    def denoiser(self, pieces: Sequence[Piece], packed: Packed, settings: Settings) -> Denoise:
         """The transformer as a function from noisy to clean tokens, guided by the prompts."""
         text = self.text.encode([piece.words for piece in pieces])
         seams = _Seams(packed, pieces)

@@ -41,9 +41,13 @@ class Inputs:
 def add_verbs(verbs: Verbs) -> None:
     """Declare the verbs and their flags."""
     animate = _verb(verbs, "animate", "bring a picture to life", ("PICTURE",), _animate,
-                    'skyloom animate photo.png "the ball rolls left" -o out.mp4')  # fmt: skip
+                    'skyloom animate photo.png "the ball rolls left" -o out.mp4\n'
+                    "skyloom animate photo.png --move path.json -o out.mp4")  # fmt: skip
     animate.add_argument("--at", choices=("start", "end"), default="start",
                          help="the picture is the first frame (default) or the last")  # fmt: skip
+    animate.add_argument("--move", type=Path, metavar="FILE",
+                         help='drag a part along a path: JSON, {"points": [[t, x, y], ...], '
+                              '"radius": r}, t in seconds, the rest in 0 to 1')  # fmt: skip
     extend = _verb(verbs, "extend", "go on after a clip, or before it", ("CLIP",), _extend,
                    'skyloom extend clip.mp4 "it rolls on" --seconds 4 -o longer.mp4\n'
                    "skyloom extend clip.mp4 --seconds 2 --backward -o earlier.mp4")  # fmt: skip
@@ -149,7 +153,13 @@ def _is_file(path: Path) -> bool:
 def _animate(args: argparse.Namespace, inputs: Inputs, request: "Request", _: int) -> "Edit":
     from skyloom import edit
 
-    return edit.animate(inputs.videos[0], request, args.at)
+    if args.move is None:
+        return edit.animate(inputs.videos[0], request, args.at)
+    if args.at == "end":
+        raise UserError("--move begins with the picture: leave out --at end.")
+    from skyloom.motion import read_path
+
+    return edit.move(inputs.videos[0], read_path(args.move), request)
 
 
 def _extend(args: argparse.Namespace, inputs: Inputs, request: "Request", stride: int) -> "Edit":

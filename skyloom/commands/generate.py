@@ -47,7 +47,8 @@ def add_verbs(verbs: Verbs) -> None:
         verbs,
         "image",
         "make images from words",
-        'skyloom image "a yellow robot on the beach at night" -o robot.png',
+        'skyloom image "a yellow robot on the beach at night" -o robot.png\n'
+        'skyloom image "a castle in the snow" --size 2048x1152 -o castle.png',
         run,
     )
     _add_words(image)

@@ -36,6 +36,18 @@ def steps(count: int, shift: float = 1.0) -> Float[Tensor, " K"]:
     return shifted(torch.linspace(1, 0, count + 1, dtype=torch.float64), shift).float()
 
 
+def refining(start: float, count: int, shift: float = 1.0) -> Float[Tensor, " K"]:
+    """`count` + 1 sigmas from `start` down to 0, spaced as `steps` spaces them below it.
+
+    Raises:
+        ValueError: count < 1, or start is not above 0 and at most 1.
+    """
+    if count < 1 or not 0 < start <= 1:
+        raise ValueError(f"no schedule of {count} steps begins at sigma {start}")
+    before = start / (shift - (shift - 1) * start)  # what `shifted` moves to `start`
+    return shifted(torch.linspace(before, 0, count + 1, dtype=torch.float64), shift).float()
+
+
 def logit_normal(
     count: int, shift: float, generator: torch.Generator, mean: float = 0.0, std: float = 1.0
 ) -> Float[Tensor, " N"]:

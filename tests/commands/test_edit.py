@@ -49,6 +49,16 @@ def test_animate(tiny: Tiny, clips: Path, capfd: pytest.CaptureFixture[str]) -> 
     assert np.array_equal(last.frames[-1], clip.frames[0])
 
 
+def test_a_part_moves_along_a_path(tiny: Tiny, clips: Path) -> None:
+    (clips / "path.json").write_text('{"points": [[0, 0.2, 0.5], [0.4, 0.8, 0.5]], "radius": 0.3}')
+    clip = made(
+        tiny, clips, "animate", "photo.png", "--move", "path.json", "--seconds", "0.5"
+    ).frames  # fmt: skip
+    assert len(clip) == 6
+    plain = made(tiny, clips, "animate", "photo.png", "--seconds", "0.5").frames
+    assert np.array_equal(clip[0], plain[0]) and not np.array_equal(clip[-1], plain[-1])
+
+
 def test_extend_both_ways(tiny: Tiny, clips: Path) -> None:
     forward = made(tiny, clips, "extend", "a.safetensors", "--seconds", "0.5").frames
     assert len(forward) == 18 and np.array_equal(forward[:12], noise(12).frames)
@@ -142,6 +152,9 @@ def test_what_is_no_list(text: str) -> None:
     ("words", "sentence"),
     [
         (["animate", "nowhere.png"], "nowhere.png"),
+        (["animate", "photo.png", "--move", "nowhere.json"], "nowhere.json' does not exist"),
+        (["animate", "photo.png", "--move", "mask.png"], "mask.png' is not valid TOML"),
+        (["animate", "photo.png", "--move", "x.json", "--at", "end"], "leave out --at end"),
         (["extend", "photo.png", "--seconds", "1"], "has 1 frames and 5 or more are needed"),
         (["fill", "a.safetensors", "--keep", "0-99"], "Frames 0 to 99 are not in the clip"),
         (["fill", "a.safetensors", "--keep", "x"], "no list of frames"),

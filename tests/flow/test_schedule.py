@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from skyloom.flow.schedule import BASE_TOKENS, logit_normal, shift_of, shifted, steps
+from skyloom.flow.schedule import BASE_TOKENS, logit_normal, refining, shift_of, shifted, steps
 
 SHIFTS = st.floats(1, 30)
 
@@ -19,6 +19,17 @@ def test_a_schedule_falls_from_one_to_zero(count: int, shift: float) -> None:
     assert sigmas.shape == (count + 1,) and sigmas.dtype == torch.float32
     assert (sigmas[0].item(), sigmas[-1].item()) == (1.0, 0.0)
     assert bool((sigmas.diff() < 0).all())
+
+
+@given(st.floats(0.01, 1), st.integers(1, 50), SHIFTS)
+def test_a_refinement_falls_from_its_start_to_zero(start: float, count: int, shift: float) -> None:
+    sigmas = refining(start, count, shift)
+    assert sigmas.shape == (count + 1,) and bool((sigmas.diff() < 0).all())
+    assert sigmas[0].item() == pytest.approx(start) and sigmas[-1].item() == 0
+    assert_close(refining(1.0, count, shift), steps(count, shift))
+    for wrong in ((0.0, 3), (1.5, 3), (0.5, 0)):
+        with pytest.raises(ValueError, match="no schedule"):
+            refining(*wrong)
 
 
 def test_a_schedule_needs_a_step() -> None:
