@@ -37,14 +37,17 @@ ERRORS = {"PSNR": squared_error, "coarse": coarse_error}
 
 def measure(model: Watched, clip: HeldOut, steps: int | None = None) -> list[dict[str, Any]]:
     """Every operation on one clip, a record of figures for each."""
+    stride = model.autoencoder.stride[0]
     restored = model.reconstructed(clip.video)
+    alone = boundary_jump(restored, stride)
     records = []
-    for task in tasks(clip, model.autoencoder.stride[0], steps):
+    for task in tasks(clip, stride, steps):
         done = model.carry_out(task)
         record: dict[str, Any] = {"seed": clip.scene.seed, "operation": task.name}
         if task.truth:
             record["given"] = given_figures(task, done, clip.video.frames, restored)
-        record["seams"] = seam_figures(task, done.frames, clip.video.frames)
+        seams = seam_figures(task, done.frames, clip.video.frames)
+        record["seams"] = [{**seam, "autoencoder": alone} for seam in seams]
         if 0 in task.seams:
             record["loop"] = loop_figures(task, done.frames, clip.video.frames)
         if task.truth and task.seams:
@@ -71,6 +74,19 @@ def given_figures(task: Task, done: Done, real: Frames, restored: Frames) -> dic
         "sampled": likeness(done.sampled[places], real[there]),
         "autoencoder": likeness(restored[there], real[there]),
     }
+
+
+def boundary_jump(restored: Frames, stride: int) -> float | None:
+    """The mean jump where a latent frame of a whole clip ends and the next one starts.
+
+    Seams mostly lie there, and what the autoencoder alone does to a real clip no edit undoes.
+
+    Args:
+        stride: frames that a latent frame stands for, all but the first.
+    """
+    places = tuple(range(1 + stride, len(restored), stride))
+    found = [jump(restored, place, places) for place in places]
+    return _mean([value for value in found if value is not None])
 
 
 def likeness(a: Frames, b: Frames) -> float:
@@ -151,7 +167,10 @@ def summary(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
             figures["given"] = {key: _mean([row[key] for row in given]) for key in given[0]}
         seams = [seam for record in own for seam in record["seams"]]
         if seams:
-            figures["seams"] = _seams(seams)
+            alone = [seam.get("autoencoder") for seam in seams]
+            figures["seams"] = {
+                **_seams(seams), "autoencoder": _mean([value for value in alone if value is not None])
+            }  # fmt: skip
         loops = [record["loop"] for record in own if "loop" in record]
         if loops:
             figures["loop"] = {

@@ -120,7 +120,8 @@ def _seams(operations: Mapping[str, Any]) -> str:
     notes = [
         "Real: the same place in real clips. A seam holds where the jump is at most 1.5, no frame "
         "comes twice, and what was made moves a third to three times as much as the real frames; "
-        "jumps are means over seams with such motion."
+        "jumps are means over seams with such motion. Autoencoder: jumps from one latent frame to "
+        "the next in real clips after the autoencoder."
     ]
     return format_table("seams", columns, rows, notes)
 

@@ -9,6 +9,7 @@ from tiny import shaken
 
 from skyloom.bench import minute
 from skyloom.bench.edit_figures import (
+    boundary_jump,
     continuation_figures,
     given_figures,
     loop_figures,
@@ -83,6 +84,14 @@ def test_what_stands_still_has_no_jump_and_wins_nothing():
     assert not Seam(None, 1.0).holds() and not Seam(1.0, 0.0).holds()
     assert not Seam(1.0, None).holds() and not Seam(1.0, 30.0).holds()
     assert Seam(1.0, 1.0).holds() and not Seam(1.6, 1.0).holds()
+
+
+def test_jumps_from_latent_to_latent_are_seen():
+    frames = panned()
+    assert boundary_jump(frames, STRIDE) == pytest.approx(1, abs=0.1)
+    steps = np.repeat([0, 40, 0, 40, 0], [1, 4, 4, 4, 4]).astype(np.uint8)
+    assert boundary_jump(frames // 2 + steps[:, None, None, None], STRIDE) > 3
+    assert boundary_jump(np.repeat(frames[:1], 17, axis=0), STRIDE) is None
 
 
 def test_differences_count_levels_and_come_round():
