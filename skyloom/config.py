@@ -239,6 +239,8 @@ def _convert(hint: Any, value: Any, default: Any, path: str, source: _Source) ->
     if origin is tuple:
         return _convert_tuple(hint, value, path, source)
     if is_dataclass(hint):
+        if type(value) is hint:
+            return value  # built already
         base = default if type(default) is hint else None
         return _build(hint, value, base, path, source)  # type: ignore[arg-type]
     if origin is Literal:

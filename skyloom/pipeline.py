@@ -26,7 +26,8 @@ from skyloom.limits import check_memory, check_seconds, check_size
 from skyloom.modelfolder import Model, load_model
 from skyloom.motion import MotionPath
 from skyloom.request import Request
-from skyloom.sampler import Piece, Progress, Sampler, Settings
+from skyloom.sampler import Piece, Progress, Sampler, part_of, shared_settings
+from skyloom.storyboard import Plan, Story, film, plan, read_story
 from skyloom.tiles import Growth, large_image
 from skyloom.video import Video
 from skyloom.windows import HISTORY_SIGMA, Span, spans
@@ -148,12 +149,37 @@ class Skyloom:
         """The same clip in other words; see `edit.restyle`."""
         return self.edit(edits.restyle(fitted(clip, request), request, strength, mask))
 
+    def storyboard(self, story: Story | Path | str, progress: Progress | None = None) -> Video:
+        """A film in shots, of a `Story` or of the TOML file of one; see skyloom/storyboard.py.
+
+        Raises:
+            UserError: as `generate` and `read_story` do.
+        """
+        story = story if isinstance(story, Story) else read_story(story)
+        return Video(np.concatenate(list(self.film(story, self.plan(story), progress))), story.fps)
+
+    def plan(self, story: Story) -> Plan:
+        """What making a story comes to; it refuses what cannot be made."""
+        return plan(story, self.autoencoder.stride[0], self.latent_shape)
+
+    def film(self, story: Story, plan: Plan, progress: Progress | None = None) -> Iterator[Frames]:
+        """The frames of a story shot by shot, as they are made."""
+        total, done = sum(map(self.steps, plan.requests)), 0
+
+        def make(request: Request) -> Iterator[Frames]:
+            nonlocal done
+            before, tell = done, progress or (lambda step, count: None)
+            yield from self.stream(request, lambda step, _: tell(before + step, total))
+            done += self.steps(request)
+
+        return film(story, self.autoencoder.stride[0], make)
+
     def sample(
         self, requests: Sequence[Request], progress: Progress | None = None
     ) -> list[Float[Tensor, "C _T _H _W"]]:
         """The clean latents of requests that are each made in one window, in one packed batch."""
         pieces = [self._piece(request, self.spans(request)[0]) for request in requests]
-        return self.sampler.sample(pieces, _shared(requests), progress)
+        return self.sampler.sample(pieces, shared_settings(requests), progress)
 
     def stream(self, request: Request, progress: Progress | None = None) -> Iterator[Frames]:
         """The frames of a clip of any length, as they are made; memory does not grow with it.
@@ -215,7 +241,7 @@ class Skyloom:
         self, request: Request, progress: Progress | None
     ) -> Iterator[Float[Tensor, "C T H W"]]:
         """Clean latents window by window, each latent frame once."""
-        settings = _shared([request])
+        settings = shared_settings([request])
         plan = self.spans(request)
         history = None
         for number, span in enumerate(plan):
@@ -226,7 +252,7 @@ class Skyloom:
             if (piece.given.ceiling == 0).all():
                 latents = piece.given.latents
             else:
-                watch = _part(progress, number, len(plan), settings.steps)
+                watch = part_of(progress, number, len(plan), settings.steps)
                 (latents,) = self.sampler.sample([piece], settings, watch)
             history = latents.cpu()
             yield latents[:, span.history :]
@@ -315,28 +341,5 @@ def variations(request: Request, count: int) -> list[Request]:
     return [replace(request, seed=request.seed + index) for index in range(count)]
 
 
-def _shared(requests: Sequence[Request]) -> Settings:
-    """What the requests of one batch have in common.
-
-    Raises:
-        ValueError: they have not.
-    """
-    found = {Settings(r.steps, r.solver, r.scale, r.rescale) for r in requests}
-    if len(found) > 1:
-        raise ValueError("requests of one batch must share steps, solver, guidance, rescale")
-    return found.pop()
-
-
 def _with_detail(made: Frames, detail: Float32[np.ndarray, "F H W 3"]) -> Frames:
     return np.clip(np.rint(made + detail), 0, 255).astype(np.uint8)
-
-
-def _part(progress: Progress | None, number: int, windows: int, steps: int) -> Progress | None:
-    """Progress within one window, told as progress of the whole.
-
-    A window whose schedule is cut short counts all its steps at its end.
-    """
-    if progress is None:
-        return None
-    tell = progress
-    return lambda step, count: tell(number * steps + step + steps - count, windows * steps)

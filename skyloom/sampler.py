@@ -17,6 +17,7 @@ from skyloom.flow.guidance import guided
 from skyloom.flow.prediction import Prediction
 from skyloom.flow.schedule import shift_of, steps
 from skyloom.flow.solver import Denoise, named_solver
+from skyloom.request import Request
 from skyloom.text.encoder import TextEncoder
 from skyloom.text.features import concatenate
 from skyloom.transformer.model import Transformer
@@ -36,6 +37,29 @@ class Settings:
     solver: str
     guidance: float
     rescale: float
+
+
+def shared_settings(requests: Sequence[Request]) -> Settings:
+    """What the requests of one batch have in common.
+
+    Raises:
+        ValueError: they have not.
+    """
+    found = {Settings(r.steps, r.solver, r.scale, r.rescale) for r in requests}
+    if len(found) > 1:
+        raise ValueError("requests of one batch must share steps, solver, guidance, rescale")
+    return found.pop()
+
+
+def part_of(progress: Progress | None, number: int, windows: int, steps: int) -> Progress | None:
+    """Progress within one window, told as progress of the whole.
+
+    A window whose schedule is cut short counts all its steps at its end.
+    """
+    if progress is None:
+        return None
+    tell = progress
+    return lambda step, count: tell(number * steps + step + steps - count, windows * steps)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ FLAGS = {
     "skyloom blend": EDIT,
     "skyloom fill": f"{EDIT} --keep",
     "skyloom restyle": f"{EDIT} --mask --strength",
+    "skyloom storyboard": f"{COMMON} --fps",
     "skyloom world": "--clips --crafter --format --fps --frames --images --seed --size --split"
     " --tier --workers",
     "skyloom prepare": "--batch --device --model --out -o",

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,8 @@ from skyloom.errors import UserError
 
 if TYPE_CHECKING:
     from skyloom.edit import Edit
-    from skyloom.pipeline import Skyloom
+    from skyloom.pipeline import Frames, Skyloom
+    from skyloom.sampler import Progress
     from skyloom.video import Video
 
 SOLVERS = ("euler", "heun", "multistep")
@@ -106,36 +107,58 @@ def make(
         length = f", {frames / edit.request.fps:.1f} s" if frames > 1 else ""
         print(f"{output}: {width}x{height}{length}")
         if args.sheet:
-            _write_sheet([*inputs, pictures], sheet_path(output))
+            write_sheet([*inputs, pictures], sheet_path(output))
             print(f"{sheet_path(output)}: contact sheet")
         sys.stdout.flush()
 
 
 def _write(model: "Skyloom", edit: "Edit", output: Path, title: str) -> tuple["Video", int]:
-    """Write frames as they are made; return some of them for a contact sheet, and their number."""
+    """Write the frames of an edit; return some of them for a contact sheet, and their number."""
     from skyloom.edit import length, shown
+
+    def frames(tell: "Progress") -> "Iterator[Frames]":
+        return shown(edit, model.stream(edit.request, tell))
+
+    sheet = length(edit), edit.request.size, edit.request.fps
+    return write_frames(frames, sheet, model.steps(edit.request), output, title)
+
+
+def write_frames(
+    frames: "Callable[[Progress], Iterator[Frames]]",
+    shape: tuple[int, tuple[int, int], float],
+    steps: int,
+    output: Path,
+    title: str,
+) -> tuple["Video", int]:
+    """Write frames as they are made; return some of them for a contact sheet, and their number.
+
+    Args:
+        frames: called once, with what is to be told of the steps.
+        shape: number of frames, (width, height) and frames a second.
+        title: what the bar shows.
+    """
     from skyloom.progress import track
     from skyloom.sheets import Picked
     from skyloom.video import VideoWriter
 
-    request = edit.request
-    picked = Picked(length(edit), request.fps)
-    with track(model.steps(request), title, unit="steps") as bar:
+    count, size, fps = shape
+    picked = Picked(count, fps)
+    with track(steps, title, unit="steps") as bar:
         done = 0
 
-        def tell(step: int, count: int) -> None:
+        def tell(step: int, _: int) -> None:
             nonlocal done
             bar.advance(step - done)
             done = step
 
-        with VideoWriter(output, request.size, request.fps) as writer:
-            for frames in shown(edit, model.stream(request, tell)):
-                writer.append(frames)
-                picked.append(frames)
+        with VideoWriter(output, size, fps) as writer:
+            for piece in frames(tell):
+                writer.append(piece)
+                picked.append(piece)
     return picked.video, picked.seen
 
 
-def _write_sheet(videos: "Sequence[Video]", path: Path) -> None:
+def write_sheet(videos: "Sequence[Video]", path: Path) -> None:
     """The contact sheets of several clips side by side: what was given, then what was made."""
     from skyloom import video
     from skyloom.sheets import side_by_side

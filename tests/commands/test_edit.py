@@ -107,8 +107,8 @@ def test_draft_and_full_size(tiny: Tiny, tmp_path: Path) -> None:
     assert video.read(out).size == (128, 64) and len(video.read(out).frames) == 6
 
 
-def test_sound_goes_along(tiny: Tiny, tmp_path: Path) -> None:
-    source, out = tmp_path / "a.mp4", tmp_path / "out.mp4"
+def film_with_sound(source: Path) -> None:
+    """Twelve frames and a second of a tone."""
     with av.open(str(source), "w") as container:
         pictures = container.add_stream("h264", rate=12)
         pictures.width, pictures.height, pictures.pix_fmt = 64, 32, "yuv420p"
@@ -121,11 +121,34 @@ def test_sound_goes_along(tiny: Tiny, tmp_path: Path) -> None:
             block.sample_rate, block.pts = 48_000, start
             container.mux(sound.encode(block))
         container.mux([*pictures.encode(), *sound.encode()])
+
+
+def test_sound_goes_along(tiny: Tiny, tmp_path: Path) -> None:
+    source, out = tmp_path / "a.mp4", tmp_path / "out.mp4"
+    film_with_sound(source)
     words = ["extend", str(source), "--seconds", "0.5", "-o", str(out), "--model", str(tiny.model)]
     assert cli.main([*words, *QUICK]) == 0
     with av.open(str(out)) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
         assert container.streams.video[0].frames == 18
+
+
+def test_the_sound_of_a_clip_is_heard_in_its_shot(tiny: Tiny, tmp_path: Path) -> None:
+    story, out = tmp_path / "story.toml", tmp_path / "film.mp4"
+    film_with_sound(tmp_path / "a.mp4")
+    story.write_text(
+        'subjects = "a red ball"\n[[shots]]\nprompt = "it rolls"\nseconds = 0.5\n'
+        '[[shots]]\nclip = "a.mp4"\nseconds = 0.5\n'
+    )
+    words = ["storyboard", str(story), "-o", str(out), "--model", str(tiny.model)]
+    assert cli.main([*words, *QUICK]) == 0
+    with av.open(str(out)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        assert container.streams.video[0].frames == 6 + 12 + 6
+        blocks = [block.to_ndarray()[0] for block in container.decode(audio=0)]
+    rate, wave = 48_000, np.abs(np.concatenate(blocks))
+    heard = [float(wave[round(t * rate) : round((t + 0.2) * rate)].mean()) for t in (0.1, 1.0, 1.7)]
+    assert heard[1] > 0.01 and max(heard[0], heard[2]) < 0.1 * heard[1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""The verb `storyboard`: a file of shots to a film."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skyloom.commands.making import (
+    add_flags,
+    check_outputs,
+    output_paths,
+    request_fields,
+    sheet_path,
+    warn_of_cuts,
+    write_frames,
+    write_sheet,
+)
+from skyloom.commands.parsing import Verbs, add_verb, positive_number
+
+if TYPE_CHECKING:
+    from skyloom.pipeline import Frames, Skyloom
+    from skyloom.sampler import Progress
+    from skyloom.storyboard import Plan, Story
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Declare the verb and its flags."""
+    parser = add_verb(
+        verbs,
+        "storyboard",
+        "make a film of several shots with the same subjects",
+        "skyloom storyboard story.toml -o film.mp4\n"
+        "skyloom storyboard story.toml -o film.mp4 --seed 3 --size 160x96 --sheet",
+        run,
+    )
+    parser.add_argument("story", type=Path, metavar="STORY", help="a TOML file: subjects, style, "
+                        "and [[shots]] with seconds, prompt, picture, clip, camera, cut; what "
+                        "flags say counts more")  # fmt: skip
+    add_flags(parser, "a video file: .mp4, .webm, .gif or .safetensors")
+    parser.add_argument("--fps", type=positive_number, help="frames a second")
+    parser.set_defaults(seed=None)  # left out, the story's own counts
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the story, plan it, and write each film as it is made."""
+    outputs = output_paths(args.out, args.variations)
+    check_outputs(outputs, 2, args.sheet)
+    from skyloom.pipeline import Skyloom
+    from skyloom.storyboard import read_story
+
+    story = replace(read_story(args.story), **request_fields(args))
+    if args.seed is not None:
+        story = replace(story, seed=args.seed)
+    model = Skyloom.load(args.model)
+    plan = model.plan(story)
+    for note in plan.notes:
+        print(f"skyloom: {note}.", file=sys.stderr)
+    warn_of_cuts([request.words for request in plan.requests], model.text.truncated)
+    for number, output in enumerate(outputs):
+        title = "storyboard" if len(outputs) == 1 else f"storyboard {number + 1} of {len(outputs)}"
+        _make(model, replace(story, seed=story.seed + number), plan, output, title, args.sheet)
+
+
+def _make(
+    model: "Skyloom", story: "Story", plan: "Plan", output: Path, title: str, sheet: bool
+) -> None:
+    """Write one film, its sound and its contact sheet, and say where they are."""
+    from skyloom.sound import carry_sounds
+
+    def frames(tell: "Progress") -> "Iterator[Frames]":
+        return model.film(story, plan, tell)
+
+    shape = plan.frames, story.size, story.fps
+    steps = sum(map(model.steps, plan.requests))
+    pictures, _ = write_frames(frames, shape, steps, output, title)
+    if plan.sounds:
+        for note in carry_sounds(list(plan.sounds), output).notes:
+            print(f"skyloom: {note}.", file=sys.stderr)
+    width, height = story.size
+    shots = f"{len(story.shots)} shots" if len(story.shots) > 1 else "1 shot"
+    print(f"{output}: {width}x{height}, {plan.frames / story.fps:.1f} s, {shots}")
+    if sheet:
+        write_sheet([pictures], sheet_path(output))
+        print(f"{sheet_path(output)}: contact sheet")
+    sys.stdout.flush()
