@@ -168,9 +168,8 @@ def summary(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         seams = [seam for record in own for seam in record["seams"]]
         if seams:
             alone = [seam.get("autoencoder") for seam in seams]
-            figures["seams"] = {
-                **_seams(seams), "autoencoder": _mean([value for value in alone if value is not None])
-            }  # fmt: skip
+            known = [value for value in alone if value is not None]
+            figures["seams"] = {**_seams(seams), "autoencoder": _mean(known)}
         loops = [record["loop"] for record in own if "loop" in record]
         if loops:
             figures["loop"] = {
