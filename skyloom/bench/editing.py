@@ -21,7 +21,7 @@ CLIPS, QUICK = 12, 2
 RESTYLED = 6
 """Clips that are restyled at each strength."""
 NO_JUDGE = "not measured: no judge is bundled"
-NO_STORY = "not measured: there is no storyboard yet"
+NO_STORY = "not measured: it needs a judge and is not built in yet"
 IN_A_HURRY = "not measured with --quick"
 
 
