@@ -26,11 +26,11 @@ from skyloom.request import Request
 from skyloom.sound import Part
 from skyloom.video import Video
 
-REFERENCE_STRENGTH = 0.5
-"""How firmly the first frame of a shot after a cut is held to the first frame of the film. Below
-it place and colours leave (without it a beach at night came back as one at sunset); far above it
-the new shot cannot look at its subjects from elsewhere (docs/log.md)."""
-
+REFERENCE_STRENGTH = 0.6
+"""How firmly the first frame of a shot after a cut is held to the first frame of the film. Without
+it place, light and subjects come back as others; the firmer, the nearer to the palette of the truth
+and the less room for another view. Words as in "cut to a second camera" are not added: the model
+takes them for a cut within the shot (docs/log.md)."""
 PRETENDED = 48
 """Frames that a plan holds at once in place of those that will be made."""
 
