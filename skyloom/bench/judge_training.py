@@ -43,6 +43,7 @@ class JudgeRecipe:
     Attributes:
         out: folder of the run; its judge appears in out/model/judge.
         data: raw datasets of the world, train split.
+        start: folder whose judge to go on from, which decides `model`; "" for scratch.
         batch: clips a step.
         held_out: clips at the end of the data that are kept for evaluation.
         looked: frames of each clip whose details are read in training.
@@ -52,6 +53,7 @@ class JudgeRecipe:
 
     out: str
     data: tuple[str, ...]
+    start: str = ""
     batch: int = 8
     held_out: int = 64
     looked: int = 4
@@ -72,11 +74,13 @@ class JudgeTask:
         self.device = pick_device(recipe.device)
         self.dtype = pick_dtype(self.device)
         torch.manual_seed(recipe.seed)
-        self.network = JudgeNetwork(recipe.model).to(self.device, self.dtype)
+        network = load_judge(Path(recipe.start)).network if recipe.start else None
+        network = network or JudgeNetwork(recipe.model)
+        self.network = network.to(self.device, self.dtype).requires_grad_(True).train()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.modules: dict[str, nn.Module] = {"judge": self.network}
         folders = [Path(folder) for folder in recipe.data]
-        most, kept = recipe.model.moments, recipe.held_out
+        most, kept = self.network.config.moments, recipe.held_out
         self.train = JudgeClips(folders, slice(0, -kept), recipe.batch, most, recipe.seed)
         self.held_out = JudgeClips(
             folders, slice(-kept, None), recipe.batch, most, recipe.seed, spoil=False

@@ -142,6 +142,19 @@ def test_a_resumed_run_equals_one_that_never_stopped(raw, tmp_path):
         assert torch.equal(value, parts.network.state_dict()[key]), key
 
 
+def test_a_run_goes_on_from_a_judge(raw, tmp_path):
+    path, settings = recipe(raw(), tmp_path / "first")
+    main(path, settings)
+    start = tmp_path / "first" / "model"
+    path, settings = recipe(raw(), tmp_path / "second", start=f'"{start}"', **{"optim.steps": "1"})
+    settings = [one for one in settings if not one.startswith("model.")]
+    main(path, [*settings, "optim.lr=0.0", "optim.weight_decay=0.0"])
+    before, after = (load_judge(tmp_path / run / "model").network for run in ("first", "second"))
+    assert after.config == before.config
+    for key, value in before.state_dict().items():
+        assert torch.equal(value, after.state_dict()[key]), key
+
+
 def test_a_run_says_that_it_lacks_clips(raw, tmp_path):
     folder = raw(2)
     with pytest.raises(UserError, match="held_out = 2"):
