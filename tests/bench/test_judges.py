@@ -143,10 +143,11 @@ def test_a_resumed_run_equals_one_that_never_stopped(raw, tmp_path):
 
 
 def test_a_run_goes_on_from_a_judge(raw, tmp_path):
-    path, settings = recipe(raw(), tmp_path / "first")
+    folder = raw()
+    path, settings = recipe(folder, tmp_path / "first")
     main(path, settings)
     start = tmp_path / "first" / "model"
-    path, settings = recipe(raw(), tmp_path / "second", start=f'"{start}"', **{"optim.steps": "1"})
+    path, settings = recipe(folder, tmp_path / "second", start=f'"{start}"', **{"optim.steps": "1"})
     settings = [one for one in settings if not one.startswith("model.")]
     main(path, [*settings, "optim.lr=0.0", "optim.weight_decay=0.0"])
     before, after = (load_judge(tmp_path / run / "model").network for run in ("first", "second"))
