@@ -76,7 +76,7 @@ def test_one_tile_is_the_whole(skyloom: Skyloom) -> None:
     sigmas = schedule[:, None].expand(-1, len(clean.tokens))
     nothing = tiles.Given.nothing(tuple(latents.shape))
     piece = Piece(request.words, "", 12.0, noise, nothing)
-    settings = Settings(4, "euler", request.scale, request.rescale)
+    settings = Settings(4, "euler", tiles.REFINED_GUIDANCE, request.rescale)
     denoise = skyloom.sampler.denoiser([piece], packed, settings)
     x = euler(denoise, path.mix(clean.tokens, packed.tokens, sigmas[0]), sigmas)
     (whole,) = unpack(packed.with_tokens(x), 8, patch)
