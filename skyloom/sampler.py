@@ -15,7 +15,7 @@ from skyloom.condition import Given
 from skyloom.flow import path
 from skyloom.flow.guidance import guided
 from skyloom.flow.prediction import Prediction
-from skyloom.flow.schedule import shift_of, steps
+from skyloom.flow.schedule import refining, shift_of
 from skyloom.flow.solver import Denoise, named_solver
 from skyloom.request import Request
 from skyloom.text.encoder import TextEncoder
@@ -121,12 +121,15 @@ class Sampler:
     def _sigmas(self, count: int, packed: Packed, pieces: Sequence[Piece]) -> Float[Tensor, "K N"]:
         """The schedule of every token: its clip's, never above what is given allows.
 
-        Where the schedule is above all ceilings nothing would move: such steps are left out.
+        A clip starts where the least given of its tokens starts, so that no step is lost. Where
+        nothing would move for other reasons, a step is left out.
         """
         columns = []
         for grid, piece in zip(packed.grids, pieces, strict=True):
-            schedule = steps(count, shift_of(grid[0] * grid[1] * grid[2]))
             ceiling = piece.given.token_ceiling(self.transformer.config.patch)
+            start = float(ceiling.max())
+            shift = shift_of(grid[0] * grid[1] * grid[2])
+            schedule = refining(start, count, shift) if start else torch.zeros(count + 1)
             columns.append(torch.minimum(schedule[:, None], ceiling[None]))
         sigmas = torch.cat(columns, dim=1)
         moves = (sigmas[1:] != sigmas[:-1]).any(dim=1)

@@ -149,6 +149,13 @@ def test_restyle(skyloom: Skyloom) -> None:
     assert not np.array_equal(there[:, :, :16], clip.frames[:, :, :16])
 
 
+def test_no_step_is_lost_where_all_is_given_in_part(skyloom: Skyloom) -> None:
+    seen: list[tuple[int, int]] = []
+    some = edit.restyle(noise(9), replace(ASKED, steps=4), 0.3)
+    skyloom.edit(some, lambda step, count: seen.append((step, count)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
 def test_inputs_are_fitted_to_the_request(skyloom: Skyloom) -> None:
     picture = noise(1, size=(100, 80))
     assert skyloom.animate(picture, ASKED).size == (64, 32)
