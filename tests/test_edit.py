@@ -7,12 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import Tiny, shaken
 
 from skyloom import edit
 from skyloom.condition import Given
 from skyloom.errors import UserError
-from skyloom.modelfolder import load_model
 from skyloom.pipeline import Skyloom
 from skyloom.request import Request
 from skyloom.sampler import Piece, _Seams
@@ -21,14 +19,6 @@ from skyloom.video import Video
 
 ASKED = Request("a red ball", size=(64, 32), seconds=0.5, steps=2, seed=1)
 STRIDE = 4
-
-
-@pytest.fixture(scope="module")
-def skyloom(tiny: Tiny) -> Skyloom:
-    model = load_model(tiny.model)
-    shaken(model.transformer)
-    shaken(model.text)
-    return Skyloom(model, "cpu", torch.float32)
 
 
 def noise(frames: int, seed: int = 0, size: tuple[int, int] = (64, 32)) -> Video:

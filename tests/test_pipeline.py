@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import Tiny, shaken
+from tiny import Tiny
 from torch.testing import assert_close
 
 from skyloom.device import pick_dtype
 from skyloom.errors import UserError
 from skyloom.flow.solver import SOLVERS
-from skyloom.modelfolder import load_model
 from skyloom.pipeline import Skyloom, variations
 from skyloom.request import Request
 from skyloom.video import Video
@@ -21,14 +20,6 @@ OTHERS = [
     Request("night", size=(96, 32), seconds=0, steps=3, seed=4, fps=24.0),
     Request('a sign says "HI"', size=(32, 64), seconds=1.0, fps=6.0, steps=3, negative="blurred"),
 ]
-
-
-@pytest.fixture(scope="module")
-def skyloom(tiny: Tiny) -> Skyloom:
-    model = load_model(tiny.model)
-    shaken(model.transformer)
-    shaken(model.text)
-    return Skyloom(model, "cpu", torch.float32)
 
 
 def test_what_was_asked_for_is_made(skyloom: Skyloom) -> None:

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from tiny import Tiny, shaken
+from tiny import Tiny
 
 from skyloom import cli, video
 from skyloom.condition import Condition
 from skyloom.errors import UserError
-from skyloom.modelfolder import load_model
 from skyloom.pipeline import Frames, Skyloom
 from skyloom.request import Request
 from skyloom.storyboard import REFERENCE_STRENGTH, Shot, Story, film, plan, read_story
@@ -25,14 +23,6 @@ BEACH = Story(
     style="pixel art",
     **FAST,
 )
-
-
-@pytest.fixture(scope="module")
-def skyloom(tiny: Tiny) -> Skyloom:
-    model = load_model(tiny.model)
-    shaken(model.transformer)
-    shaken(model.text)
-    return Skyloom(model, "cpu", torch.float32)
 
 
 def noise(frames: int, seed: int = 0) -> Video:

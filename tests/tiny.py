@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from torch import nn
 
+    from skyloom.pipeline import Skyloom
+
 Network = TypeVar("Network", bound="nn.Module")
 
 AUTOENCODER = """
@@ -141,6 +143,20 @@ def shaken(network: Network, scale: float = 0.1) -> Network:
         for weight in network.parameters():
             weight += scale * torch.randn(weight.shape, generator=generator).to(weight)
     return network.requires_grad_(False).eval()
+
+
+@pytest.fixture(scope="session")
+def skyloom(tiny: Tiny) -> "Skyloom":
+    """The tiny model in fp32, shaken, ready to make clips."""
+    import torch
+
+    from skyloom.modelfolder import load_model
+    from skyloom.pipeline import Skyloom
+
+    model = load_model(tiny.model)
+    shaken(model.transformer)
+    shaken(model.text)
+    return Skyloom(model, "cpu", torch.float32)
 
 
 def rows(file: Path) -> list[dict]:
