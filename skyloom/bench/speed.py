@@ -98,9 +98,11 @@ def warm(model_folder: Path | None = None, rounds: int = 3) -> dict[str, Any]:
 
 def world(clips: int = 8, frames: int = 49) -> dict[str, Any]:
     """Frames a second of the world at 128x128, rendered by two processes that are already up."""
+    from skyloom.world.dataset import one_thread_each
+
     context = multiprocessing.get_context("spawn")
     seeds = [WORLD_SEED + number for number in range(WORKERS * clips)]
-    with ProcessPoolExecutor(WORKERS, context) as pool:
+    with one_thread_each(), ProcessPoolExecutor(WORKERS, context) as pool:
         list(pool.map(_render, range(2 * WORKERS), [frames] * 2 * WORKERS))
         start = time.perf_counter()
         list(pool.map(_render, seeds, [frames] * len(seeds)))

@@ -239,7 +239,7 @@ def _rendered(folder: Path, recipe: WorldRecipe, todo: list[Item], workers: int)
         return
     context = multiprocessing.get_context("spawn")  # fork would copy threads that hold locks
     ahead, rest = deque[Future[str]](), iter(todo)
-    with _one_thread_each():
+    with one_thread_each():
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
         for item in islice(rest, 4 * workers):
             ahead.append(pool.submit(render_item, folder, recipe, item))
@@ -264,7 +264,7 @@ def _ignore_interrupts() -> None:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Processes that start inside inherit one thread for their numerics; restored after."""
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
