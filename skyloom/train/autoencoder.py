@@ -39,6 +39,8 @@ class AutoencoderRecipe:
         noise: standard deviation added to raw latents, so that the decoder forgives a denoiser.
         latent_penalty: weight of the mean square of raw latents, which bounds their scale.
         squared: weight of the squared error beside L1.
+        moving: weight of L1 on the differences of neighbouring frames: each latent frame is decoded
+            by itself at first, and this is what makes the last frame of one lead to the next.
     """
 
     out: str
@@ -52,6 +54,7 @@ class AutoencoderRecipe:
     noise: float = 0.03
     latent_penalty: float = 1e-4
     squared: float = 2.0
+    moving: float = 0.0
     model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     shapes: tuple[CropShape, ...] = DEFAULT_SHAPES
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -108,6 +111,8 @@ class AutoencoderTask:
         squared = error.square().mean()
         penalty = raw.float().square().mean()
         loss = error.abs().mean() + self.recipe.squared * squared
+        if self.recipe.moving and error.shape[2] > 1:
+            loss = loss + self.recipe.moving * error.diff(dim=2).abs().mean()
         return loss + self.recipe.latent_penalty * penalty, {
             "psnr": psnr(squared.item()),
             "latent_rms": penalty.sqrt().item(),

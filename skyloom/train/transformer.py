@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from skyloom.autoencoder.folder import load_autoencoder
@@ -31,13 +32,15 @@ from skyloom.text.tokenizer import Tokenizer
 from skyloom.train.loop import LoopConfig, run
 from skyloom.train.optim import OptimConfig
 from skyloom.train.prefetch import Prefetch
-from skyloom.train.truth import TruthHead, truth_labels
+from skyloom.train.truth import TruthHead, subject_tokens, truth_labels
 from skyloom.transformer.config import TransformerConfig
 from skyloom.transformer.model import Output, Transformer
 from skyloom.transformer.patches import Packed, pack
 
 HELD_OUT_SEED = 20_261_124
 """Which clips are held out does not depend on the seed of a run."""
+EVALUATED = 3
+"""Batches of an evaluation."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class TransformerRecipe:
         drop_prompt: share of clips whose prompt is left out, for guidance.
         routed: share of the tokens of each clip that skip the middle blocks in training.
         truth_weight: weight of the head that reads the world's truth from a middle block; 0 is off.
+        subject_weight: how much more a token counts that shows a subject, by the world's truth;
+            0 is as much as any other.
         held_out: clips, spread over the dataset, that are kept for evaluation.
     """
 
@@ -68,6 +73,7 @@ class TransformerRecipe:
     drop_prompt: float = 0.1
     routed: float = 0.0
     truth_weight: float = 0.0
+    subject_weight: float = 0.0
     held_out: int = 32
     seed: int = 0
     device: str = "auto"
@@ -84,6 +90,7 @@ class Batch:
 
     Attributes:
         free: which tokens count in the loss: those that were not given.
+        subject: which tokens show a subject.
         kept: which tokens go through the middle blocks; None is all.
     """
 
@@ -91,6 +98,7 @@ class Batch:
     noise: Tensor
     sigma: Tensor
     free: Tensor
+    subject: Tensor
     prompts: tuple[str, ...]
     truths: tuple[dict | None, ...]
     kept: Tensor | None = None
@@ -104,6 +112,7 @@ class LatentBatches:
     ) -> None:
         self.recipe, self.dataset = recipe, dataset
         self.prediction = named_prediction(recipe.model.prediction)
+        self.time_stride = int(dataset.meta["stride"][0]) * recipe.model.patch[0]
         self.views = [
             (row, start, frames)
             for row in rows
@@ -130,7 +139,7 @@ class LatentBatches:
             shape = (channels, frames, height, width)
             noises.append(latent_noise(int(rng.integers(2**62)), shape))
             prompts.append(self._prompt(sample.captions, rng))
-            truths.append(None if start else sample.truth)
+            truths.append(_truth_from(sample.truth, start * self.time_stride))
             per_frame = self._per_frame(self.dataset.rows[row])
             ceiling = random_ceiling(frames, recipe.pattern, rng).repeat_interleave(per_frame)
             drawn = self.prediction.draw(1, shift_of(frames * per_frame), generator)
@@ -138,11 +147,13 @@ class LatentBatches:
             ceilings.append(ceiling)
         ceiling = torch.cat(ceilings)
         sigma = torch.minimum(torch.cat(sigmas), ceiling)
+        clean = pack(latents, rates, patch, starts)
         return Batch(
-            clean=pack(latents, rates, patch, starts),
+            clean=clean,
             noise=pack(noises, rates, patch).tokens,
             sigma=sigma,
             free=(sigma > 0.02) & (ceiling > 0.3),
+            subject=subject_tokens(truths, clean.grids, self.time_stride),
             prompts=tuple(prompts),
             truths=tuple(truths),
             kept=random_kept(tuple(map(len, ceilings)), recipe.routed, rng),
@@ -175,6 +186,13 @@ def _shown(views: Sequence[int], frames: int) -> list[tuple[int, int]]:
     whole = [(0, min(view, frames) if view else frames) for view in views if view >= 0]
     windows = [(-view, frames + view) for view in views if view < 0 and frames + view > 1]
     return whole + windows
+
+
+def _truth_from(truth: dict | None, frame: int) -> dict | None:
+    """The truth of the clip that begins at `frame`."""
+    if not truth or not frame:
+        return truth
+    return {**truth, "screen": truth["screen"][frame:]}
 
 
 def random_kept(lengths: Sequence[int], routed: float, rng: np.random.Generator) -> Tensor | None:
@@ -259,40 +277,54 @@ class TransformerTask:
         if recipe.truth_weight:
             self.modules["truth"] = self.truth
         self.prediction = named_prediction(recipe.model.prediction)
-        self.time_stride = int(dataset.meta["stride"][0]) * recipe.model.patch[0]
         self.draw = Prefetch(self.train.batch)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """Mean loss of the tokens that were not given, plus what the truth head costs."""
         batch = self.draw(step)
-        flow, output = self._flow_loss(batch)
+        losses, output = self._losses(batch)
+        flow = _mean(losses, batch.free * (1 + self.recipe.subject_weight * batch.subject))
         if not self.recipe.truth_weight:
             return flow, {}
-        labels = truth_labels(batch.truths, batch.clean.grids, self.time_stride)
+        labels = truth_labels(batch.truths, batch.clean.grids, self.train.time_stride)
         labels = labels.to(self.device)
         labels = labels if output.kept is None else labels[output.kept]
         truth, hits = self.truth.loss(output.middle, labels)
         return flow + self.recipe.truth_weight * truth, {"flow": flow.item(), "truth": hits}
 
-    def _flow_loss(self, batch: Batch, routed: bool = True) -> tuple[Tensor, Output]:
-        clean, noise, sigma, free = (
-            x.to(self.device) for x in (batch.clean.tokens, batch.noise, batch.sigma, batch.free)
+    def _losses(self, batch: Batch, routed: bool = True) -> tuple[Float[Tensor, " N"], Output]:
+        """The flow loss of every token, and all that the network gave."""
+        clean, noise, sigma = (
+            x.to(self.device) for x in (batch.clean.tokens, batch.noise, batch.sigma)
         )
         packed = batch.clean.moved_to(self.device).with_tokens(path.mix(clean, noise, sigma))
         kept = batch.kept.to(self.device) if routed and batch.kept is not None else None
         output = self.transformer(packed, sigma, self.text.encode(batch.prompts), kept)
-        losses = self.prediction.loss(output.prediction, clean, noise, sigma)
-        return (losses * free).sum() / free.sum().clamp(min=1), output
+        return self.prediction.loss(output.prediction, clean, noise, sigma), output
 
     def evaluate(self) -> dict[str, float]:
-        """The flow loss on held-out clips under fixed noise."""
-        losses = [self._flow_loss(self.held_out.batch(step), False)[0].item() for step in range(3)]
-        return {"held_out_loss": sum(losses) / len(losses)}
+        """The flow loss on held-out clips under fixed noise: of all tokens, and of subjects."""
+        every, subject = [], []
+        for step in range(EVALUATED):
+            batch = self.held_out.batch(step)
+            losses, _ = self._losses(batch, routed=False)
+            every.append(_mean(losses, batch.free.float()).item())
+            subject.append(_mean(losses, (batch.free & batch.subject).float()).item())
+        return {
+            "held_out_loss": sum(every) / EVALUATED,
+            "held_out_subject_loss": sum(subject) / EVALUATED,
+        }
 
     def export(self, folder: Path) -> None:
         """Write a whole model folder: these two and the autoencoder that made the latents."""
         with whole_folder(folder) as temporary:
             save_transformer(temporary, self.transformer, self.text, Path(self.recipe.autoencoder))
+
+
+def _mean(losses: Float[Tensor, " N"], weights: Float[Tensor, " N"]) -> Float[Tensor, ""]:
+    """The mean of `losses` by `weights`; zero where nothing has weight."""
+    weights = weights.to(losses.device)
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def main(recipe_path: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> int:

@@ -1,15 +1,20 @@
-"""A head that reads the world's truth from a middle block while training, and is then thrown away.
+"""What the world's truth does for training: a head that reads it, and weights for the subjects.
 
 Aligning hidden states with what an image shows speeds up diffusion training (REPA, arXiv
 2410.06940). There the target is another network's opinion; here it is exact: which subject lies
-under each patch, of which kind and colour.
+under each patch, of which kind and colour. The head is thrown away after training.
+
+Most patches show sky or ground. Those that show a subject may count more in the loss, so that its
+outline is not what is learnt last.
 """
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from skyloom.world.scene import COLORS, KINDS
@@ -59,6 +64,37 @@ def truth_labels(
     return torch.cat(
         [_clip_labels(truth, grid, time_stride) for truth, grid in zip(truths, grids, strict=True)]
     )
+
+
+def subject_tokens(
+    truths: Sequence[dict | None],
+    grids: Sequence[tuple[int, int, int]],
+    time_stride: int,
+) -> Bool[Tensor, " N"]:
+    """Which tokens a subject's box touches in any of their frames; arguments as `truth_labels`."""
+    masks = [_touched(truth, grid, time_stride) for truth, grid in zip(truths, grids, strict=True)]
+    return torch.from_numpy(np.concatenate([mask.reshape(-1) for mask in masks]))
+
+
+def _touched(
+    truth: dict | None, grid: tuple[int, int, int], time_stride: int
+) -> Bool[np.ndarray, "t y x"]:
+    mask = np.zeros(grid, dtype=bool)
+    for frame, boxes in enumerate(truth["screen"] if truth else ()):
+        time = -(-frame // time_stride)  # frames 1 to time_stride make latent frame 1
+        for box in boxes if time < grid[0] else ():
+            if box and box[4] >= LEAST_VISIBLE:
+                x, y, width, height, _ = box
+                rows, columns = _reach(y, height, grid[1]), _reach(x, width, grid[2])
+                mask[time, rows, columns] = True
+    return mask
+
+
+def _reach(centre: float, extent: float, count: int) -> slice:
+    """The tokens of a row or column that an interval of fractions touches."""
+    first = math.floor((centre - extent / 2) * count)
+    last = math.ceil((centre + extent / 2) * count)
+    return slice(max(first, 0), max(last, 0))
 
 
 def _clip_labels(

@@ -4,13 +4,15 @@ Two backends that agree: padded batches of clips of similar length, which run an
 variable-length flash attention on CUDA.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from skyloom.transformer.segments import Group, Segments
+from skyloom.transformer.segments import Gather, Group, Segments
 
 FUSED_FROM = 1024
 """Tokens from which scores are not written out whole: they would fill the memory."""
@@ -33,16 +35,35 @@ def attention(
 def by_group(
     qkv: Float[Tensor, "N 3 heads head"], segments: Segments
 ) -> Float[Tensor, "N heads head"]:
-    """The reference: a padded batch for each group of clips."""
+    """The reference: a padded batch for each group of clips.
+
+    What moves the rows of every head into these batches, and back, is one gather each way.
+    """
     heads = qkv.shape[2]
-    flat = rearrange(qkv, "n a h d -> n (a h d)")
+    inwards, outwards = segments.gathers(heads)
+    batches = Moved.apply(rearrange(qkv, "n a h d -> (n a h) d"), inwards)
+    sizes = [3 * group.rows.numel() * heads for group in segments.groups]
     attended = []
-    for group in segments.groups:
-        rows = flat.index_select(0, group.rows.flatten())
-        clips = len(group.rows)
-        q, k, v = rearrange(rows, "(b m) (a h d) -> a b h m d", a=3, b=clips, h=heads)
-        attended.append(rearrange(_batch(q, k, v, group), "b h m d -> (b m) h d"))
-    return torch.cat(attended).index_select(0, segments.slots)
+    for group, rows in zip(segments.groups, batches.split(sizes), strict=True):
+        q, k, v = rearrange(rows, "(a b h m) d -> a b h m d", a=3, b=len(group.rows), h=heads)
+        attended.append(rearrange(_batch(q, k, v, group), "b h m d -> (b h m) d"))
+    return rearrange(Moved.apply(torch.cat(attended), outwards), "(n h) d -> n h d", h=heads)
+
+
+class Moved(torch.autograd.Function):
+    """Rows to other places, and gradients back by a gather instead of a sum over places."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Float[Tensor, "R d"], gather: Gather) -> Float[Tensor, "S d"]:
+        ctx.gather = gather
+        return rows.index_select(0, gather.index)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        back = gradient.index_select(0, ctx.gather.inverse)
+        if ctx.gather.unread is not None:
+            back.index_fill_(0, ctx.gather.unread, 0)
+        return back, None
 
 
 def _batch(q: Tensor, k: Tensor, v: Tensor, group: Group) -> Float[Tensor, "B heads M head"]:

@@ -132,7 +132,7 @@ class Transformer(nn.Module):
             if index == (self.config.depth - 1) // 2:
                 middle = x
         scale, shift = self.modulate_last(for_tokens).index_select(0, row_of_token).chunk(2, dim=-1)
-        x = torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
+        x = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
         return Output(self.leave(x).float(), middle, kept)
 
     def _conditioning(self, sigma: Tensor, per_clip: Tensor) -> Float[Tensor, "rows D"]:
@@ -154,7 +154,6 @@ class Transformer(nn.Module):
         self, coordinates: Float[Tensor, "N 3"], lengths: tuple[int, ...], text: TextFeatures
     ) -> Layout:
         angles = rotary_angles(coordinates, self.config.width // self.config.heads)
-        angles = F.pad(angles, (0, 0, sum(text.lengths), 0))
         segments = Segments.of(text.lengths, lengths, angles.device)
         return Layout(segments, angles.cos(), angles.sin())
 

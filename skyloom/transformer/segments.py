@@ -5,9 +5,10 @@ and its patches, lie apart in it; whoever needs them together finds here where t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
+from einops import rearrange, repeat
 from jaxtyping import Bool, Int
 from torch import Tensor
 
@@ -28,6 +29,26 @@ class Group:
     rows: Int[Tensor, "B M"]
     there: Bool[Tensor, "B M"] | None
 
+    @property
+    def real(self) -> Bool[Tensor, "B M"]:
+        """`there`, also where all do."""
+        return torch.ones_like(self.rows, dtype=torch.bool) if self.there is None else self.there
+
+
+@dataclass(frozen=True)
+class Gather:
+    """Which row goes where, and the way back for gradients.
+
+    Attributes:
+        index: the row that each place takes.
+        inverse: the place that each row was taken to; any where `unread` says that there is none.
+        unread: rows that no place takes, None if there are none.
+    """
+
+    index: Int[Tensor, " S"]
+    inverse: Int[Tensor, " R"]
+    unread: Int[Tensor, " U"] | None
+
 
 @dataclass(frozen=True)
 class Segments:
@@ -37,13 +58,33 @@ class Segments:
         lengths: tokens of each clip, its text and its video together.
         order: the rows, clip after clip.
         groups: the same rows as padded batches.
-        slots: where each row stands in the flattened batches of all groups, one after another.
     """
 
     lengths: tuple[int, ...]
     order: Int[Tensor, " N"]
     groups: tuple[Group, ...]
-    slots: Int[Tensor, " N"]
+    _gathers: dict[int, tuple[Gather, Gather]] = field(default_factory=dict, compare=False)
+
+    def gathers(self, heads: int) -> tuple[Gather, Gather]:
+        """How the rows of every head get into the batches of all groups, and out of them again.
+
+        Inwards from rows (N 3 heads) to places (3 B heads M) of one group after another, outwards
+        from places (B heads M) to rows (N heads). All blocks share them.
+        """
+        if heads not in self._gathers:
+            inwards = [_by_head(group.rows, 3, heads) for group in self.groups]
+            outwards = [_by_head(group.rows, 1, heads) for group in self.groups]
+            there = [repeat(group.real, "b m -> (b h m)", h=heads) for group in self.groups]
+            taken = torch.cat([each.repeat(3) for each in there])
+            index, real = torch.cat(inwards), torch.cat(there)
+            total = len(self.order) * heads
+            places = _places(torch.cat(outwards), real, total)
+            unread = None if real.all() else (~real).nonzero().squeeze(1)
+            self._gathers[heads] = (
+                Gather(index, _places(index, taken, 3 * total), None),
+                Gather(places, torch.cat(outwards), unread),
+            )
+        return self._gathers[heads]
 
     @classmethod
     def of(
@@ -58,11 +99,6 @@ class Segments:
         pairs = zip(text.split(list(text_lengths)), video.split(list(video_lengths)), strict=True)
         clips = [torch.cat(pair) for pair in pairs]
         groups = [_group([clips[i] for i in alike]) for alike in _alike([len(c) for c in clips])]
-        slots = torch.empty(total, dtype=torch.long)
-        start = 0
-        for rows, there in groups:
-            slots[rows[there]] = start + there.flatten().nonzero().squeeze(1)
-            start += rows.numel()
         return cls(
             tuple(len(rows) for rows in clips),
             torch.cat(clips).to(device),
@@ -70,8 +106,21 @@ class Segments:
                 Group(rows.to(device), None if there.all() else there.to(device))
                 for rows, there in groups
             ),
-            slots.to(device),
         )
+
+
+def _by_head(rows: Int[Tensor, "B M"], parts: int, heads: int) -> Int[Tensor, " S"]:
+    """Rows of (N parts heads) in the order (parts B heads M)."""
+    part = torch.arange(parts, device=rows.device)[:, None, None, None]
+    head = torch.arange(heads, device=rows.device)[None, None, :, None]
+    return rearrange((rows[None, :, None] * parts + part) * heads + head, "a b h m -> (a b h m)")
+
+
+def _places(index: Int[Tensor, " S"], real: Bool[Tensor, " S"], rows: int) -> Int[Tensor, " R"]:
+    """The place of each row in `index`, of those places that are real."""
+    places = index.new_empty(rows)
+    places[index[real]] = real.nonzero().squeeze(1)
+    return places
 
 
 def _alike(lengths: Sequence[int]) -> list[list[int]]:

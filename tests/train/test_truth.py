@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from skyloom.train.truth import IGNORED, TruthHead, truth_labels
+from skyloom.train.truth import IGNORED, TruthHead, subject_tokens, truth_labels
 from skyloom.world.scene import COLORS, KINDS
 
 BALL, CUBE = 1 + KINDS.index("ball"), 1 + KINDS.index("cube")
@@ -60,6 +60,20 @@ def test_clips_of_which_nothing_is_known_are_ignored() -> None:
     nothing = {"subjects": [], "screen": [[]]}
     labels = truth_labels([None, record, nothing], [(1, 1, 2), (1, 1, 1), (1, 2, 1)], 4)
     assert labels[:, 0].tolist() == [IGNORED, IGNORED, BALL, IGNORED, IGNORED]
+
+
+def test_a_subject_touches_every_token_that_its_box_reaches_in_any_frame() -> None:
+    small, right = [0.3, 0.5, 0.1, 0.2, 0.1], [0.8, 0.5, 0.1, 0.2, 0.1]
+    record = truth([small, None], [small, None], [right, None], [None, None])
+    shown = subject_tokens([record, None], [(3, 1, 4), (1, 1, 2)], 2)
+    assert shown.dtype == torch.bool
+    # Frame 0 alone, then frames 1 and 2 together, then nothing; and a clip of nobody knows what.
+    assert shown[:12].reshape(3, 4).tolist() == [
+        [False, True, False, False],
+        [False, True, False, True],
+        [False, False, False, False],
+    ]
+    assert not shown[12:].any()
 
 
 def test_labels_against_the_pixels_of_a_clip() -> None:

@@ -1,6 +1,5 @@
 """Where the clips lie in the joint sequence."""
 
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,14 +12,22 @@ def test_a_clip_is_its_text_and_its_video() -> None:
     assert segments.lengths == (4, 3)
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 200)), min_size=1, max_size=12))
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 200)), min_size=1, max_size=12),
+    st.integers(1, 3),
+)
 @settings(max_examples=50)
-def test_every_row_has_one_slot(lengths: list[tuple[int, int]]) -> None:
+def test_every_row_of_every_head_has_one_place(lengths: list[tuple[int, int]], heads: int) -> None:
     segments = Segments.of(*zip(*lengths, strict=True))
-    flat = torch.cat([group.rows.flatten() for group in segments.groups])
-    assert flat[segments.slots].tolist() == list(range(len(segments.order)))
-    assert sorted(segments.order.tolist()) == list(range(len(segments.order)))
-    assert len(set(segments.slots.tolist())) == len(segments.slots)
+    count = len(segments.order)
+    assert sorted(segments.order.tolist()) == list(range(count))
+    inwards, outwards = segments.gathers(heads)
+    # A row that goes in and that gradients find again by the inverse is the same row.
+    assert inwards.index[inwards.inverse].tolist() == list(range(3 * heads * count))
+    assert len(set(outwards.index.tolist())) == heads * count
+    assert outwards.inverse[outwards.index].tolist() == list(range(heads * count))
+    unread = [] if outwards.unread is None else outwards.unread.tolist()
+    assert sorted([*outwards.index.tolist(), *unread]) == list(range(len(outwards.inverse)))
 
 
 def test_little_is_padded() -> None:
