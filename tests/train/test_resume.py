@@ -15,7 +15,8 @@ from skyloom.pipeline import Skyloom
 from skyloom.request import Request
 from skyloom.train.autoencoder import AutoencoderRecipe, AutoencoderTask
 from skyloom.train.loop import LoopConfig, run
-from skyloom.train.transformer import TransformerRecipe, TransformerTask
+from skyloom.train.recipe import TransformerRecipe
+from skyloom.train.transformer import TransformerTask
 
 Loss = Callable[[int], tuple[Tensor, dict[str, float]]]
 

@@ -14,7 +14,9 @@ from skyloom.errors import UserError
 from skyloom.flow.alternatives import ALTERNATIVES
 from skyloom.modelfolder import load_model
 from skyloom.train import transformer
-from skyloom.train.transformer import LatentBatches, TransformerRecipe, TransformerTask
+from skyloom.train.batches import LatentBatches
+from skyloom.train.recipe import TransformerRecipe
+from skyloom.train.transformer import TransformerTask
 from skyloom.transformer.patches import unpack
 
 

@@ -1,0 +1,50 @@
+"""The recipe of a transformer's training: everything that decides a run, in one frozen value."""
+
+from dataclasses import dataclass, field
+
+from skyloom.condition import PatternConfig
+from skyloom.text.bundled import BundledTextConfig
+from skyloom.train.loop import LoopConfig
+from skyloom.train.optim import OptimConfig
+from skyloom.transformer.config import TransformerConfig
+
+
+@dataclass(frozen=True)
+class TransformerRecipe:
+    """Everything that decides a run.
+
+    Attributes:
+        out: folder of the run; its model appears in out/model.
+        data: folder of a prepared dataset.
+        autoencoder: model folder whose autoencoder made the latents; copied into the model.
+        start: model folder to start from, which decides `model` and `text`; "" for scratch.
+        views: what each clip is shown as, one entry a showing an epoch: so many latent frames of
+            its start (1 is its first frame as an image), 0 for all of it, -n for all but the first
+            n, as a window on a longer clip. Stills have one.
+        tokens: most tokens of a batch.
+        drop_prompt: share of clips whose prompt is left out, for guidance.
+        routed: share of the tokens of each clip that skip the middle blocks in training.
+        truth_weight: weight of the head that reads the world's truth from a middle block; 0 is off.
+        subject_weight: how much more a token counts that shows a subject, by the world's truth;
+            0 is as much as any other.
+        held_out: clips, spread over the dataset, that are kept for evaluation.
+    """
+
+    out: str
+    data: str
+    autoencoder: str
+    start: str = ""
+    views: tuple[int, ...] = (0, 5, 1, 1)
+    tokens: int = 3328
+    drop_prompt: float = 0.1
+    routed: float = 0.0
+    truth_weight: float = 0.0
+    subject_weight: float = 0.0
+    held_out: int = 32
+    seed: int = 0
+    device: str = "auto"
+    model: TransformerConfig = field(default_factory=TransformerConfig)
+    text: BundledTextConfig = field(default_factory=BundledTextConfig)
+    pattern: PatternConfig = field(default_factory=PatternConfig)
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(muon=True))
+    loop: LoopConfig = field(default_factory=LoopConfig)
