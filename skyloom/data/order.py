@@ -10,13 +10,16 @@ import numpy as np
 from jaxtyping import Int64
 
 
-def shuffled(seed: int, epoch: int, n: int) -> Int64[np.ndarray, "N"]:
+def shuffled(seed: int, epoch: int, n: int, *part: int) -> Int64[np.ndarray, "N"]:
     """A permutation of 0 ... n-1.
+
+    Args:
+        part: counted from one, what of the epoch is shuffled, where it is not the whole.
 
     Sorted raw words of the bit generator, which NumPy promises never to change, unlike its
     `permutation`: a checkpoint resumes under a later NumPy.
     """
-    words = np.random.PCG64(np.random.SeedSequence((seed, epoch))).random_raw(n)
+    words = np.random.PCG64(np.random.SeedSequence((seed, epoch, *part))).random_raw(n)
     return np.argsort(words, kind="stable").astype(np.int64)
 
 

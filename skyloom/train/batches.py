@@ -57,7 +57,8 @@ class LatentBatches:
             for start, frames in _shown(recipe.views, dataset.rows[row].shape[1])
         ]
         tokens = [frames * self._per_frame(dataset.rows[row]) for row, _, frames in self.views]
-        self.plan = BatchPlan(tokens, recipe.tokens, recipe.seed)
+        crossover = 6 * recipe.model.width
+        self.plan = BatchPlan(tokens, recipe.tokens, recipe.seed, crossover=crossover)
 
     def batch(self, step: int) -> Batch:
         """The batch of step `step`, on the CPU."""
