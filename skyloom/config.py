@@ -12,7 +12,7 @@ import os
 import re
 import tomllib
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -71,12 +71,18 @@ def to_dict(config: Any) -> dict[str, Any]:
     return {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
 
 
-def load_toml(cls: type[T], path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> T:
+def load_toml(
+    cls: type[T],
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    expand: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> T:
     """Read a configuration from a TOML file (or a .json one that `save` wrote).
 
     Args:
         overrides: "dotted.key=value" each, set over the file. The value is read as TOML, what is
             no TOML as a string: "optim.lr=3e-4", "size=[128, 128]", "out=runs/first", "start=none".
+        expand: adds to the plain values what some of them stand for, before they are checked.
 
     Raises:
         UserError: the file is missing or broken (with the line), an override is no key=value, or
@@ -92,6 +98,7 @@ def load_toml(cls: type[T], path: str | os.PathLike[str], overrides: Sequence[st
             raise UserError(f"'{override}' is no setting: write key=value, as in optim.lr=3e-4.")
         _set(values, key, _parse(text.strip()))
         set_keys.append(key)
+    values = values if expand is None else expand(values)
     from_toml = path.suffix.lower() != ".json"
     return _build(cls, values, None, "", _Source(f"'{path}'", tuple(set_keys), from_toml))
 

@@ -1,8 +1,12 @@
 """The recipe of a transformer's training: everything that decides a run, in one frozen value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from skyloom.condition import PatternConfig
+from skyloom.config import load_toml
+from skyloom.presets import expanded
 from skyloom.text.bundled import BundledTextConfig
 from skyloom.train.loop import LoopConfig
 from skyloom.train.optim import OptimConfig
@@ -18,6 +22,8 @@ class TransformerRecipe:
         data: folder of a prepared dataset.
         autoencoder: model folder whose autoencoder made the latents; copied into the model.
         start: model folder to start from, which decides `model` and `text`; "" for scratch.
+        preset: name in skyloom/presets.py of the sizes that `model` and `text` go over; "" for
+            the defaults of their classes.
         views: what each clip is shown as, one entry a showing an epoch: so many latent frames of
             its start (1 is its first frame as an image), 0 for all of it, -n for all but the first
             n, as a window on a longer clip. Stills have one.
@@ -34,6 +40,7 @@ class TransformerRecipe:
     data: str
     autoencoder: str
     start: str = ""
+    preset: str = ""
     views: tuple[int, ...] = (0, 5, 1, 1)
     tokens: int = 3328
     drop_prompt: float = 0.1
@@ -48,3 +55,12 @@ class TransformerRecipe:
     pattern: PatternConfig = field(default_factory=PatternConfig)
     optim: OptimConfig = field(default_factory=lambda: OptimConfig(muon=True))
     loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> TransformerRecipe:
+    """Read a recipe file; see `config.load_toml`.
+
+    Raises:
+        UserError: the file, a setting or the preset cannot be.
+    """
+    return load_toml(TransformerRecipe, path, overrides, expanded)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from skyloom.autoencoder.folder import load_autoencoder
-from skyloom.config import load_toml, to_dict
+from skyloom.config import to_dict
 from skyloom.data.latents import LatentDataset
 from skyloom.data.order import shuffled
 from skyloom.device import pick_device, pick_dtype
@@ -27,7 +27,7 @@ from skyloom.text.tokenizer import Tokenizer
 from skyloom.train.batches import Batch, LatentBatches
 from skyloom.train.loop import run
 from skyloom.train.prefetch import Prefetch
-from skyloom.train.recipe import TransformerRecipe
+from skyloom.train.recipe import TransformerRecipe, load_recipe
 from skyloom.train.truth import TruthHead, truth_labels
 from skyloom.transformer.model import Output, Transformer
 
@@ -153,7 +153,7 @@ def _mean(losses: Float[Tensor, " N"], weights: Float[Tensor, " N"]) -> Float[Te
 
 def main(recipe_path: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> int:
     """Train by a recipe file; see `loop.run`."""
-    recipe = load_toml(TransformerRecipe, recipe_path, overrides)
+    recipe = load_recipe(recipe_path, overrides)
     task = TransformerTask(recipe)
     return run(
         task, recipe.optim, recipe.loop, Path(recipe.out), to_dict(recipe), minutes, "transformer"
