@@ -18,10 +18,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from skyloom.data.shards import Shard
 from skyloom.errors import UserError
 from skyloom.files import atomic_path
 
@@ -180,7 +181,7 @@ class LatentWriter:
 
 
 class LatentDataset:
-    """A prepared dataset to read, in the order of the keys, through memory maps.
+    """A prepared dataset to read, in the order of the keys. It holds headers and no latents.
 
     Attributes:
         meta: what meta.json says ("autoencoder", "channels", "stride", ...).
@@ -211,7 +212,7 @@ class LatentDataset:
                 f"'{self.folder}' is unfinished, it holds {len(self.rows)} of {wanted} clips: "
                 "run the same `skyloom prepare` again, it goes on where it stopped."
             )
-        self._shards: dict[str, Any] = {}
+        self._shards: dict[str, Shard] = {}
         self._check()
 
     def __len__(self) -> int:
@@ -219,7 +220,13 @@ class LatentDataset:
 
     def __getitem__(self, index: int) -> LatentSample:
         row = self.rows[index]
-        latents = self._open(row.shard).get_tensor(row.key)
+        try:
+            latents = self._open(row.shard).read(row.key)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"Clip {row.key} of '{self.folder}' cannot be read from '{row.shard}' ({error}): "
+                "prepare the dataset again."
+            ) from error
         if latents.shape != row.shape:
             raise UserError(
                 f"'{self.folder}' is damaged: clip {row.key} has shape {tuple(latents.shape)}, "
@@ -229,26 +236,32 @@ class LatentDataset:
 
     def truth(self, index: int) -> dict | None:
         """What is known exactly about a clip, without reading its latents."""
-        with open(self.folder / INDEX, "rb") as handle:
-            handle.seek(self.rows[index].offset)
-            return json.loads(handle.readline())["truth"]
+        row = self.rows[index]
+        try:
+            with open(self.folder / INDEX, "rb") as handle:
+                handle.seek(row.offset)
+                line = json.loads(handle.readline())
+            if line["key"] != row.key:
+                raise ValueError(f"it names {line['key']}")
+            return line["truth"]
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(
+                f"The line of clip {row.key} in '{self.folder / INDEX}' has changed since it was "
+                f"opened ({error}): start again."
+            ) from error
 
-    def _open(self, shard: str) -> Any:
+    def _open(self, shard: str) -> Shard:
         if shard not in self._shards:
-            path = self.folder / shard
             try:
-                self._shards[shard] = safe_open(path, framework="pt")
-            except (OSError, SafetensorError) as error:
+                self._shards[shard] = Shard(self.folder / shard)
+            except (OSError, ValueError) as error:
                 raise UserError(_broken(self.folder, shard)) from error
         return self._shards[shard]
 
     def _check(self) -> None:
         """Every clip of the index is in its shard, by the shards' headers alone."""
-        held: dict[str, set[str]] = {}
         for row in self.rows:
-            if row.shard not in held:
-                held[row.shard] = set(self._open(row.shard).keys())
-            if row.key not in held[row.shard]:
+            if row.key not in self._open(row.shard):
                 raise UserError(
                     f"The shard '{self.folder / row.shard}' lacks clip {row.key}: "
                     f"remove '{self.folder}' and prepare it again."

@@ -1,4 +1,6 @@
 import json
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -151,3 +153,36 @@ def test_another_format(tmp_path):
     (tmp_path / "meta.json").write_text(json.dumps({**meta, "format": 99}))
     with pytest.raises(UserError, match="format 99"):
         LatentDataset(tmp_path)
+
+
+def test_what_breaks_while_it_is_read_is_named(tmp_path):
+    folder = prepared(tmp_path / "out")
+    dataset = LatentDataset(folder)
+    row = dataset.rows[3]
+    with open(folder / row.shard, "rb+") as file:
+        file.truncate((folder / row.shard).stat().st_size // 2)
+    with pytest.raises(UserError, match=rf"{row.key}.*{row.shard}"):
+        [dataset[index] for index in range(7) if dataset.rows[index].shard == row.shard]
+    (folder / "index.jsonl").write_text("{}\n")
+    with pytest.raises(UserError, match=dataset.rows[0].key):
+        dataset.truth(0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no /proc")
+def test_reading_keeps_no_pages(tmp_path):
+    """Memory maps would: the pages of all that was ever read count as the process's own."""
+    large = torch.zeros(4, 4, 128, 128)
+    with LatentWriter(tmp_path / "out", META, 2**22) as writer:
+        for index in range(16):
+            writer.add(f"{index:06d}", large, 12.0, (), None)
+    dataset = LatentDataset(tmp_path / "out")
+    before = resident_files(dataset[0])
+    read = [dataset[index].latents for index in range(16)]
+    assert sum(latents.nbytes for latents in read) == 2**23
+    assert resident_files(read) - before < 2**21
+
+
+def resident_files(_):
+    """Bytes of mapped files that are in memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
