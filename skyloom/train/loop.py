@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -141,7 +142,8 @@ class _Run:
     def _log(self) -> dict[str, float]:
         """A line of metrics.jsonl: the means since the line before it."""
         rows, now = self.since_log, time.monotonic()
-        means = {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
+        keys = dict.fromkeys(key for row in rows for key in row)  # a step may lack some
+        means = {key: fmean(row[key] for row in rows if key in row) for key in keys}
         rate = learning_rate(self.optimizer.config, self.step)
         speed = len(rows) / (now - self.logged)
         line = {**self._clock(), "lr": rate, "steps_per_second": speed, **means}

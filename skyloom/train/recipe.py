@@ -9,7 +9,9 @@ from skyloom.config import load_toml
 from skyloom.presets import expanded
 from skyloom.text.bundled import BundledTextConfig
 from skyloom.train.loop import LoopConfig
+from skyloom.train.lora import LoraConfig
 from skyloom.train.optim import OptimConfig
+from skyloom.train.samples import SamplesConfig
 from skyloom.transformer.config import TransformerConfig
 
 
@@ -53,6 +55,8 @@ class TransformerRecipe:
     model: TransformerConfig = field(default_factory=TransformerConfig)
     text: BundledTextConfig = field(default_factory=BundledTextConfig)
     pattern: PatternConfig = field(default_factory=PatternConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    samples: SamplesConfig = field(default_factory=SamplesConfig)
     optim: OptimConfig = field(default_factory=lambda: OptimConfig(muon=True))
     loop: LoopConfig = field(default_factory=LoopConfig)
 

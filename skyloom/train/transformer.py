@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from skyloom.autoencoder.folder import load_autoencoder
+from skyloom.autoencoder.model import Autoencoder
 from skyloom.config import to_dict
 from skyloom.data.latents import LatentDataset
 from skyloom.data.order import shuffled
@@ -26,8 +27,10 @@ from skyloom.text.bundled import BundledTextEncoder
 from skyloom.text.tokenizer import Tokenizer
 from skyloom.train.batches import Batch, LatentBatches
 from skyloom.train.loop import run
+from skyloom.train.lora import ADAPTERS, adapt, merged, save_adapters
 from skyloom.train.prefetch import Prefetch
 from skyloom.train.recipe import TransformerRecipe, load_recipe
+from skyloom.train.samples import Samples
 from skyloom.train.truth import TruthHead, truth_labels
 from skyloom.transformer.model import Output, Transformer
 
@@ -35,9 +38,13 @@ HELD_OUT_SEED = 20_261_124
 """Which clips are held out does not depend on the seed of a run."""
 EVALUATED = 3
 """Batches of an evaluation."""
+SIGMA_BINS = 4
+"""Equal parts of 0 ... 1 in which the loss is told apart."""
+SAMPLED = 4
+"""Held-out captions that clips are made of where the recipe names no prompts."""
 
 
-def _dataset(recipe: TransformerRecipe) -> LatentDataset:
+def _dataset(recipe: TransformerRecipe, autoencoder: Autoencoder) -> LatentDataset:
     """The latents to learn from.
 
     Raises:
@@ -49,7 +56,7 @@ def _dataset(recipe: TransformerRecipe) -> LatentDataset:
             f"'{recipe.data}' has {len(dataset)} clips and held_out is {recipe.held_out}: "
             "hold out at least one, and fewer than there are."
         )
-    if dataset.meta["autoencoder"] != load_autoencoder(Path(recipe.autoencoder)).fingerprint:
+    if dataset.meta["autoencoder"] != autoencoder.fingerprint:
         raise UserError(
             f"The latents in '{recipe.data}' are of another autoencoder than that in "
             f"'{recipe.autoencoder}': name the one that prepared them, or prepare them again."
@@ -71,6 +78,28 @@ def _check_widths(recipe: TransformerRecipe, dataset: LatentDataset) -> None:
             raise UserError(f"{setting} is {value} and must be {wanted} here: set it to that.")
 
 
+def _networks(
+    recipe: TransformerRecipe, dataset: LatentDataset
+) -> tuple[Transformer, BundledTextEncoder]:
+    """The transformer and the text encoder as they are before the first step.
+
+    Raises:
+        UserError: the folder to start from cannot be read, the sizes do not fit the latents, or
+            there is nothing that adapters could be put on.
+    """
+    if recipe.start:
+        return load_transformer(Path(recipe.start))
+    if recipe.lora.rank:
+        raise UserError(
+            f"lora.rank is {recipe.lora.rank} and start names no model: adapters need one to be "
+            "put on, start=FOLDER names it; lora.rank=0 trains a whole model from nothing."
+        )
+    _check_widths(recipe, dataset)
+    captions = [caption for row in dataset.rows for caption in row.captions]
+    tokenizer = Tokenizer.train(captions, recipe.text.vocabulary, recipe.text.max_tokens)
+    return Transformer(recipe.model), BundledTextEncoder(recipe.text, tokenizer)
+
+
 class TransformerTask:
     """Loss, evaluation and export of transformer and text encoder."""
 
@@ -78,20 +107,16 @@ class TransformerTask:
         self.recipe = recipe
         self.device = pick_device(recipe.device)
         self.dtype = pick_dtype(self.device)
-        dataset = _dataset(recipe)
+        autoencoder = load_autoencoder(Path(recipe.autoencoder))
+        dataset = _dataset(recipe, autoencoder)
         torch.manual_seed(recipe.seed)
-        if recipe.start:
-            transformer, text = load_transformer(Path(recipe.start))
-            self.recipe = recipe = replace(recipe, model=transformer.config, text=text.config)
-        else:
-            _check_widths(recipe, dataset)
-            captions = [caption for row in dataset.rows for caption in row.captions]
-            sizes = recipe.text
-            tokenizer = Tokenizer.train(captions, sizes.vocabulary, sizes.max_tokens)
-            transformer = Transformer(recipe.model)
-            text = BundledTextEncoder(recipe.text, tokenizer)
+        transformer, text = _networks(recipe, dataset)
+        self.recipe = recipe = replace(recipe, model=transformer.config, text=text.config)
         self.transformer = transformer.to(self.device, self.dtype).requires_grad_(True).train()
         self.text = text.to(self.device, self.dtype).requires_grad_(True).train()
+        if recipe.lora.rank:
+            self.text.requires_grad_(False)
+            adapt(self.transformer, recipe.lora)
         apart = set(shuffled(HELD_OUT_SEED, 0, len(dataset))[: recipe.held_out].tolist())
         learnt = [row for row in range(len(dataset)) if row not in apart]
         self.train = LatentBatches(recipe, dataset, learnt)
@@ -102,19 +127,29 @@ class TransformerTask:
             self.modules["truth"] = self.truth
         self.prediction = named_prediction(recipe.model.prediction)
         self.draw = Prefetch(self.train.batch)
+        self.samples = None
+        if recipe.samples.minutes:
+            captions = [dataset.rows[row].captions[0] for row in sorted(apart)[:SAMPLED]]
+            self.samples = Samples(
+                recipe.samples, Path(recipe.out), autoencoder, self.transformer, self.text, captions
+            )
+        self.step: int | None = None  # the last one that this process took
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """Mean loss of the tokens that were not given, plus what the truth head costs."""
         batch = self.draw(step)
+        self.step = step + 1
         losses, output = self._losses(batch)
         flow = _mean(losses, batch.free * (1 + self.recipe.subject_weight * batch.subject))
+        figures = by_sigma(losses, batch.sigma, batch.free)
         if not self.recipe.truth_weight:
-            return flow, {}
+            return flow, figures
         labels = truth_labels(batch.truths, batch.clean.grids, self.train.time_stride)
         labels = labels.to(self.device)
         labels = labels if output.kept is None else labels[output.kept]
         truth, hits = self.truth.loss(output.middle, labels)
-        return flow + self.recipe.truth_weight * truth, {"flow": flow.item(), "truth": hits}
+        figures |= {"flow": flow.item(), "truth": hits}
+        return flow + self.recipe.truth_weight * truth, figures
 
     def _losses(self, batch: Batch, routed: bool = True) -> tuple[Float[Tensor, " N"], Output]:
         """The flow loss of every token, and all that the network gave."""
@@ -127,22 +162,35 @@ class TransformerTask:
         return self.prediction.loss(output.prediction, clean, noise, sigma), output
 
     def evaluate(self) -> dict[str, float]:
-        """The flow loss on held-out clips under fixed noise: of all tokens, and of subjects."""
+        """The flow loss on held-out clips under fixed noise: of all tokens, and of subjects.
+
+        Now and then clips are made as well, where the recipe's [samples] ask for them.
+        """
         every, subject = [], []
         for step in range(EVALUATED):
             batch = self.held_out.batch(step)
             losses, _ = self._losses(batch, routed=False)
             every.append(_mean(losses, batch.free.float()).item())
             subject.append(_mean(losses, (batch.free & batch.subject).float()).item())
-        return {
+        figures = {
             "held_out_loss": sum(every) / EVALUATED,
             "held_out_subject_loss": sum(subject) / EVALUATED,
         }
+        if self.samples is not None and self.step is not None and self.samples.due():
+            figures |= self.samples.make(self.step)
+        return figures
 
     def export(self, folder: Path) -> None:
-        """Write a whole model folder: these two and the autoencoder that made the latents."""
+        """Write a whole model folder: these two and the autoencoder that made the latents.
+
+        With LoRA the adapters are merged into it, and lie alone in lora/ beside it.
+        """
+        lora = self.recipe.lora
+        transformer = merged(self.transformer) if lora.rank else self.transformer
         with whole_folder(folder) as temporary:
-            save_transformer(temporary, self.transformer, self.text, Path(self.recipe.autoencoder))
+            save_transformer(temporary, transformer, self.text, Path(self.recipe.autoencoder))
+        if lora.rank:
+            save_adapters(folder.with_name(ADAPTERS), self.transformer, lora)
 
 
 def _mean(losses: Float[Tensor, " N"], weights: Float[Tensor, " N"]) -> Float[Tensor, ""]:
@@ -151,10 +199,30 @@ def _mean(losses: Float[Tensor, " N"], weights: Float[Tensor, " N"]) -> Float[Te
     return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
+def by_sigma(
+    losses: Float[Tensor, " N"], sigma: Float[Tensor, " N"], free: Bool[Tensor, " N"]
+) -> dict[str, float]:
+    """The mean loss of the free tokens in each of four parts of sigma, where there are any.
+
+    Returns:
+        "loss_sigma_0_25", "loss_sigma_25_50", ...: hundredths of sigma, from and to.
+    """
+    bins = (sigma * SIGMA_BINS).long().clamp(max=SIGMA_BINS - 1)[free]
+    counts = bins.bincount(minlength=SIGMA_BINS)
+    found = losses.detach()[free.to(losses.device)]
+    sums = found.new_zeros(SIGMA_BINS).index_add(0, bins.to(losses.device), found).tolist()
+    width = 100 // SIGMA_BINS
+    return {
+        f"loss_sigma_{width * index}_{width * (index + 1)}": total / count
+        for index, (total, count) in enumerate(zip(sums, counts.tolist(), strict=True))
+        if count
+    }
+
+
 def main(recipe_path: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> int:
     """Train by a recipe file; see `loop.run`."""
     recipe = load_recipe(recipe_path, overrides)
     task = TransformerTask(recipe)
-    return run(
-        task, recipe.optim, recipe.loop, Path(recipe.out), to_dict(recipe), minutes, "transformer"
-    )
+    # Muon is for whole matrices; the factors of one are moved by AdamW.
+    optim = replace(recipe.optim, muon=False) if recipe.lora.rank else recipe.optim
+    return run(task, optim, recipe.loop, Path(recipe.out), to_dict(recipe), minutes, "transformer")
