@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skyloom.bench import minute, restyling
+from skyloom.bench import minute, restyling, stories
 from skyloom.bench.edit_figures import measure, summary
 from skyloom.bench.judges import FOLDER, NAME, Judge, load_judge
 from skyloom.bench.operations import FPS, HeldOut, Watched, held_out_clips
@@ -21,7 +21,6 @@ CLIPS, QUICK = 12, 2
 RESTYLED = 6
 """Clips that are restyled at each strength."""
 NO_JUDGE = "not measured: no judge is bundled"
-NO_STORY = "not measured: it needs a judge and is not built in yet"
 IN_A_HURRY = "not measured with --quick"
 
 
@@ -39,7 +38,7 @@ def run(
 
     Args:
         model_folder: the model; None is the bundled one.
-        quick: few clips, no restyling and no minute.
+        quick: few clips, no restyling, no storyboards and no minute.
         clips: held-out clips, each of which goes through every operation.
         seconds: about the length of a clip.
         steps: of the solver, the pipeline's own unless given.
@@ -66,7 +65,7 @@ def run(
         "size": list(size),
         "operations": summary(records),
         "restyle": IN_A_HURRY if quick else _restyle(model, judge, chosen, steps),
-        "storyboard": NO_STORY,
+        "storyboard": IN_A_HURRY if quick else _tell(model, judge, size, steps),
         "minute": IN_A_HURRY,
         "records": records,
     }
@@ -83,6 +82,12 @@ def _restyle(
         return NO_JUDGE
     figures = restyling.measure(model, judge, clips[:RESTYLED], steps=steps)
     return {**figures, "judge": judge.accuracy.get("one", {}).get("mean")}
+
+
+def _tell(
+    model: Watched, judge: Judge | None, size: tuple[int, int], steps: int | None
+) -> dict[str, Any] | str:
+    return NO_JUDGE if judge is None else stories.measure(model, judge, size=size, steps=steps)
 
 
 def table(figures: Mapping[str, Any]) -> str:
@@ -177,7 +182,11 @@ def _judged(figures: Mapping[str, Any]) -> str:
         rows.append(["restyle", restyle, None, None])
     else:
         rows += _restyle_rows(restyle)
-    rows.append(["storyboard", figures["storyboard"], None, None])
+    storyboard = figures["storyboard"]
+    if isinstance(storyboard, str):
+        rows.append(["storyboard", storyboard, None, None])
+    else:
+        rows += _story_rows(storyboard)
     if isinstance(minute, str):
         rows.append(["a minute", minute, None, None])
     else:
@@ -197,6 +206,19 @@ def _restyle_rows(restyle: Mapping[str, Any]) -> list[list[Cell]]:
         ["  what changed", percent(own["changed"]), percent(none["changed"]), "the clip as it was"],
         ["  subjects moved, of the width", percent(own["shift"]), "10.0%", "the limit"],
     ]  # fmt: skip
+
+
+def _story_rows(storyboard: Mapping[str, Any]) -> list[list[Cell]]:
+    made, real = storyboard["made"], storyboard["real"]
+    return [
+        [
+            f"storyboard: {said}",
+            percent(made[key]["mean"]),
+            percent(real[key]["mean"]),
+            "real shots",
+        ]
+        for key, said in (("same", "subject as in the first shot"), ("asked", "subject as asked"))
+    ]
 
 
 def _minute_rows(figures: Mapping[str, Any]) -> list[list[Cell]]:

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import shaken
 
+from skyloom.bench.judge_network import JudgeConfig, JudgeNetwork
+from skyloom.bench.judges import Judge, load_judge, save_judge
 from skyloom.video import Video, write
 from skyloom.world.sampling import sample_scene
 
+TINY_JUDGE = JudgeConfig(
+    motion=(8, 8), portrait=(8, 8, 8), scenery=(8, 8, 8), width=16, layers=1, heads=2
+)
 BOX = [0.25, 0.75, 0.2, 0.1, 0.05]
 
 
@@ -50,3 +56,10 @@ def raw(tmp_path):
         return dataset(tmp_path / "raw", clips)
 
     return make
+
+
+@pytest.fixture
+def judge(tmp_path) -> Judge:
+    """A judge of random weights."""
+    save_judge(tmp_path, shaken(JudgeNetwork(TINY_JUDGE)))
+    return load_judge(tmp_path)

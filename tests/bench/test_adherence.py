@@ -3,24 +3,17 @@
 import json
 
 import pytest
-from tiny import shaken
 
 from skyloom.bench.adherence import run, table
-from skyloom.bench.judge_network import JudgeConfig, JudgeNetwork
 from skyloom.bench.judge_training import test_judge as measure_judge
-from skyloom.bench.judges import ACCURACY, NAME, load_judge, save_judge
+from skyloom.bench.judges import ACCURACY, NAME, load_judge
 from skyloom.bench.table import write_json
 from skyloom.errors import UserError
 from skyloom.video import read
 
-TINY = JudgeConfig(
-    motion=(8, 8), portrait=(8, 8, 8), scenery=(8, 8, 8), width=16, layers=1, heads=2
-)
-
 
 @pytest.fixture
-def judge_folder(tmp_path):
-    save_judge(tmp_path, shaken(JudgeNetwork(TINY)))
+def judge_folder(judge, tmp_path):
     write_json({"one": {"mean": 0.75, "attributes": {}}}, tmp_path / NAME / ACCURACY)
     return tmp_path
 

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny import shaken
 
 from skyloom.bench import minute
 from skyloom.bench.edit_figures import (
@@ -18,8 +17,6 @@ from skyloom.bench.edit_figures import (
     summary,
 )
 from skyloom.bench.editing import NO_JUDGE, _judged, run, table
-from skyloom.bench.judge_network import JudgeConfig, JudgeNetwork
-from skyloom.bench.judges import load_judge, save_judge
 from skyloom.bench.operations import Done, HeldOut, Watched, held_out_clips, tasks
 from skyloom.bench.restyling import displacement, new_words
 from skyloom.bench.restyling import measure as restyled
@@ -30,9 +27,6 @@ from skyloom.video import Video
 from skyloom.world.sampling import sample_scene
 
 STRIDE = 4
-TINY_JUDGE = JudgeConfig(
-    motion=(8, 8), portrait=(8, 8, 8), scenery=(8, 8, 8), width=16, layers=1, heads=2
-)
 
 
 def panned(frames=17, side=64, speed=2, seed=0):
@@ -52,12 +46,6 @@ def panned(frames=17, side=64, speed=2, seed=0):
 @pytest.fixture
 def clip():
     return HeldOut(sample_scene(1, split="heldout", tier="one"), "a ball", Video(panned(), 12.0))
-
-
-@pytest.fixture
-def judge(tmp_path):
-    save_judge(tmp_path, shaken(JudgeNetwork(TINY_JUDGE)))
-    return load_judge(tmp_path)
 
 
 def perfect(task, real):
