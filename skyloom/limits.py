@@ -8,6 +8,12 @@ LONGEST_SECONDS = 600.0
 LARGEST_SIDE = 2048
 
 
+def check_words(words: str, given: bool) -> None:
+    """Refuse a clip of which nothing is said and nothing is given."""
+    if not words.strip() and not given:
+        raise UserError("The prompt is empty: say in words what the clip should show.")
+
+
 def check_size(size: tuple[int, int], across: int, down: int) -> None:
     """See that a (width, height) lies on the model's grid.
 

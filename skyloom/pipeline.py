@@ -22,7 +22,7 @@ from skyloom.edit import Edit, shown
 from skyloom.fitting import fit
 from skyloom.flow.noise import latent_noise
 from skyloom.flow.prediction import named_prediction
-from skyloom.limits import check_memory, check_seconds, check_size
+from skyloom.limits import check_memory, check_seconds, check_size, check_words
 from skyloom.modelfolder import Model, load_model
 from skyloom.motion import MotionPath
 from skyloom.request import Request
@@ -214,8 +214,10 @@ class Skyloom:
         """(C, T, H, W) of the latents of a request.
 
         Raises:
-            UserError: the model cannot make this size or length, or memory would not hold it.
+            UserError: there is neither a prompt nor anything given, the model cannot make this size
+                or length, or memory would not hold it.
         """
+        check_words(request.words, bool(request.given))
         time, space, _ = self.autoencoder.stride
         _, down, across = self.transformer.config.patch
         check_size(request.size, space * across, space * down)

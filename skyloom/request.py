@@ -13,7 +13,8 @@ class Request:
     """What is to be made.
 
     Attributes:
-        prompt: what the clip shows; may be empty where something is given.
+        prompt: what the clip shows; may be empty where something is given, which the pipeline sees
+            to: operations add what is given later.
         size: (width, height) in pixels, multiples of what a token of the model holds.
         seconds: length; 0 is a single image.
         fps: frames a second.
@@ -45,8 +46,6 @@ class Request:
     window: float = 4.0
 
     def __post_init__(self) -> None:
-        if not self.prompt.strip() and not self.given:
-            raise UserError("The prompt is empty: say in words what the clip should show.")
         if self.steps < 1:
             raise UserError(f"{self.steps} steps cannot make a clip: use 1 or more, 20 is usual.")
         if not 0 <= self.guidance < math.inf:

@@ -327,13 +327,10 @@ def _shot_edit(
 
 def _request(story: Story, shot: Shot) -> Request:
     """The request of a shot, without what is given."""
-    # An empty prompt is fine where something is given, which the edit will say again.
-    blank = Video(np.zeros((1, 1, 1, 3), np.uint8), story.fps)
     return Request(
         prompt=story.words(shot),
         seconds=shot.seconds,
         camera=shot.camera,
-        given=(Condition(blank),) if shot.given is not None else (),
         size=story.size,
         fps=story.fps,
         seed=story.seed,

@@ -112,10 +112,18 @@ def test_a_model_runs_in_the_precision_that_suits_the_device(tiny: Tiny) -> None
     assert len(model.generate(BALL).frames) == 9
 
 
+def test_words_may_be_missing_only_where_something_is_given(skyloom: Skyloom) -> None:
+    silent = replace(BALL, prompt="  ")
+    with pytest.raises(UserError, match="The prompt is empty"):
+        skyloom.generate(silent)
+    picture = skyloom.generate(BALL)
+    longer = skyloom.extend(picture, silent)  # what is given is added by the operation
+    assert len(longer.frames) > len(picture.frames)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"prompt": "  "}, "The prompt is empty"),
         ({"steps": 0}, "0 steps cannot make a clip: use 1 or more"),
         ({"guidance": -1.0}, "Guidance -1.0 cannot be"),
         ({"guidance": float("nan")}, "Guidance nan cannot be"),

@@ -109,23 +109,14 @@ def run(
     if args.verb == "loop" and not _is_file(files[0]):
         args.prompt, files = words[0], []
     from skyloom.pipeline import Skyloom, variations
+    from skyloom.request import Request
 
     inputs, fields = _fitted(args, files)
     model = Skyloom.load(args.model)
-    request = _request(args, fields, inputs)
+    request = Request(prompt=args.prompt, seed=args.seed, **fields)
     stride = model.autoencoder.stride[0]
     edits = [build(args, inputs, one, stride) for one in variations(request, args.variations)]
     make(model, edits, args, inputs.videos, _sound(args, inputs, edits[0]))
-
-
-def _request(args: argparse.Namespace, fields: dict[str, Any], inputs: Inputs) -> "Request":
-    """The request without what is given; the edit puts that in."""
-    from skyloom.condition import Condition
-    from skyloom.request import Request
-
-    # An empty prompt is fine where something is given, which the edit will say again.
-    given = tuple(Condition(video) for video in inputs.videos[:1])
-    return Request(prompt=args.prompt, seed=args.seed, given=given, **fields)
 
 
 def _fitted(args: argparse.Namespace, files: list[Path]) -> tuple[Inputs, dict[str, Any]]:
