@@ -37,6 +37,8 @@ class AutoencoderRecipe:
         start: model folder to start from, "" for scratch.
         freeze_encoder: train the decoder alone, so that latents on disk stay valid.
         noise: standard deviation added to raw latents, so that the decoder forgives a denoiser.
+        most_noise: the same for half of the clips, drawn for each between 0 and this: what a young
+            transformer gets wrong is more than the last digit, and neighbours tell what it meant.
         latent_penalty: weight of the mean square of raw latents, which bounds their scale.
         squared: weight of the squared error beside L1.
         moving: weight of L1 on the differences of neighbouring frames: each latent frame is decoded
@@ -52,6 +54,7 @@ class AutoencoderRecipe:
     seed: int = 0
     device: str = "auto"
     noise: float = 0.03
+    most_noise: float = 0.0
     latent_penalty: float = 1e-4
     squared: float = 2.0
     moving: float = 0.0
@@ -103,11 +106,7 @@ class AutoencoderTask:
         """L1 + squared error + a light penalty on the latents' scale."""
         pixels = self.draw(step).to(self.device, self.dtype)
         raw = self.model.encode_raw(pixels)
-        noise = torch.Generator(device=self.device).manual_seed(self.recipe.seed * 1_000_003 + step)
-        noisy = raw + self.recipe.noise * torch.randn(
-            raw.shape, generator=noise, device=self.device, dtype=self.dtype
-        )
-        error = (self.model.decode_raw(noisy) - pixels).float()
+        error = (self.model.decode_raw(self._noisy(raw, step)) - pixels).float()
         squared = error.square().mean()
         penalty = raw.float().square().mean()
         loss = error.abs().mean() + self.recipe.squared * squared
@@ -117,6 +116,17 @@ class AutoencoderTask:
             "psnr": psnr(squared.item()),
             "latent_rms": penalty.sqrt().item(),
         }
+
+    def _noisy(self, raw: Float[Tensor, "B C T h w"], step: int) -> Float[Tensor, "B C T h w"]:
+        """Raw latents as a denoiser might give them: see `noise` and `most_noise`."""
+        generator = torch.Generator(device=self.device)
+        generator.manual_seed(self.recipe.seed * 1_000_003 + step)
+        deviation = torch.full((len(raw),), self.recipe.noise, device=self.device)
+        if self.recipe.most_noise:
+            drawn = torch.rand(2, len(raw), generator=generator, device=self.device)
+            deviation = torch.where(drawn[0] < 0.5, self.recipe.most_noise * drawn[1], deviation)
+        noise = torch.randn(raw.shape, generator=generator, device=self.device, dtype=self.dtype)
+        return raw + rearrange(deviation.to(self.dtype), "b -> b 1 1 1 1") * noise
 
     def evaluate(self) -> dict[str, float]:
         """PSNR on fixed held-out crops, real ones and of the world, where there are any."""

@@ -42,6 +42,27 @@ def test_the_loss_of_a_step_is_a_pure_function(tiny: Tiny) -> None:
     assert figures["psnr"] > 0 and figures["latent_rms"] > 0
 
 
+def test_half_of_the_clips_get_more_noise_where_it_is_asked_for(tiny: Tiny) -> None:
+    raw = torch.zeros(400, 4, 1, 4, 4)
+    even = task(tiny, "noise=0.1")._noisy(raw, 3).flatten(1).std(dim=1)
+    assert_close(even, torch.full_like(even, 0.1), atol=0.05, rtol=0)
+    more = task(tiny, "noise=0.1", "most_noise=2.0")._noisy(raw, 3).flatten(1).std(dim=1)
+    louder = more[more > 0.2]
+    assert 0.3 < len(louder) / len(more) < 0.6 and louder.max() < 2.6
+    assert louder.mean().item() == pytest.approx(1.1, abs=0.15)
+
+
+def test_flicker_costs_where_it_is_weighed_and_a_still_has_none(tiny: Tiny) -> None:
+    plain, weighed = task(tiny), task(tiny, "moving=1.0")
+    frames = set()
+    for step in range(12):
+        moves = plain.crops.batch(step).shape[1] > 1
+        cost = weighed.loss(step)[0].item() - plain.loss(step)[0].item()
+        assert cost > 0 if moves else cost == 0
+        frames.add(moves)
+    assert frames == {True, False}
+
+
 def test_latents_of_training_crops_have_about_unit_variance(tiny: Tiny) -> None:
     model = load_autoencoder(tiny.root / "autoencoder" / "model")
     crops = task(tiny).crops
