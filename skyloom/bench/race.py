@@ -15,11 +15,9 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from skyloom.bench.peers import CHANNELS, PATCH, ROUTED, Racer, RaceShape, racers
+from skyloom.bench.peers import ROUTED, RaceShape, Step, packed_step, racers
 from skyloom.progress import track
-from skyloom.text.features import TextFeatures
 from skyloom.transformer.model import Transformer
-from skyloom.transformer.patches import pack
 
 PROBE = 2048
 """Rows and columns of the matrices that the ceiling is measured with."""
@@ -40,14 +38,14 @@ def race(shape: RaceShape, rounds: int = 6, probe: int = PROBE) -> dict[str, Any
             training step with tokens routed past the middle blocks.
     """
     field = racers(shape)
-    probes = {"matmul": _matmul(probe), "conv3d": _conv3d()}
+    probes = {"matmul": matmul(probe), "conv3d": _conv3d()}
     jobs: dict[str, Callable[[], object]] = {}
     for racer in field:
-        jobs[f"forward {racer.name}"] = _forward(racer)
-        jobs[f"train {racer.name}"] = _train(racer.network, racer.step)
+        jobs[f"forward {racer.name}"] = _forward(racer.step)
+        jobs[f"train {racer.name}"] = training_step(racer.network, [racer.step])
     routed = field[0].routed
     if routed is not None:
-        jobs["routed"] = _train(field[0].network, routed)
+        jobs["routed"] = training_step(field[0].network, [routed])
     flops = {name: count_flops(job) for name, job in (probes | jobs).items()}
     seconds = interleaved(probes | jobs, rounds)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
@@ -93,10 +91,10 @@ def packing(shape: RaceShape, rounds: int = 6) -> dict[str, Any]:
     useful = sum(t * y * x for t, y, x in NATIVE_GRIDS)
     network = racer.network
     assert isinstance(network, Transformer)
-    jobs = {
-        "packed": _packed(network, NATIVE_GRIDS, shape.text),
-        "padded": _packed(network, (longest,) * len(NATIVE_GRIDS), shape.text),
-        "one by one": _each([_packed(network, (grid,), shape.text) for grid in NATIVE_GRIDS]),
+    jobs: dict[str, Callable[[], object]] = {
+        "packed": _forward(packed_step(network, NATIVE_GRIDS, shape.text)),
+        "padded": _forward(racer.clips(len(NATIVE_GRIDS), longest)),
+        "one by one": _each([_forward(racer.clips(1, grid)) for grid in NATIVE_GRIDS]),
     }
     times = interleaved(jobs, rounds)
     speeds = {name: useful / statistics.median(seconds) for name, seconds in times.items()}
@@ -131,7 +129,8 @@ def count_flops(job: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def _matmul(size: int) -> Callable[[], object]:
+def matmul(size: int = PROBE) -> Callable[[], object]:
+    """The probe of the ceiling: a bf16 product of two square matrices."""
     a, b = (torch.randn(size, size, dtype=torch.bfloat16) for _ in range(2))
     return lambda: a @ b
 
@@ -149,41 +148,23 @@ def _conv3d() -> Callable[[], object]:
     return job
 
 
-def _forward(racer: Racer) -> Callable[[], object]:
+def _forward(step: Step) -> Callable[[], object]:
     @torch.no_grad()
     def job() -> Tensor:
-        return racer.step()
+        return step()
 
     return job
 
 
-def _train(network: nn.Module, step: Callable[[], Tensor]) -> Callable[[], object]:
+def training_step(network: nn.Module, steps: Sequence[Step]) -> Callable[[], object]:
+    """Forward and backward of each of `steps`, one after another, then AdamW once."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5, fused=True)
 
     def job() -> None:
-        step().float().square().mean().backward()
+        for step in steps:
+            step().float().square().mean().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-
-    return job
-
-
-def _packed(
-    network: Transformer, grids: Sequence[tuple[int, int, int]], text: int
-) -> Callable[[], object]:
-    packed, *others = (
-        pack([torch.randn(CHANNELS, t, PATCH * y, PATCH * x)], [12.0], network.config.patch)
-        for t, y, x in grids
-    )
-    for other in others:
-        packed = packed.followed_by(other)
-    sigma = torch.full((len(packed.tokens),), 0.5)
-    features = torch.randn(text * len(grids), network.config.text_width)
-    prompts = TextFeatures(features.to(network.enter.weight.dtype), (text,) * len(grids))
-
-    @torch.no_grad()
-    def job() -> object:
-        return network(packed, sigma, prompts)
 
     return job
 
