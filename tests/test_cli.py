@@ -35,7 +35,10 @@ FLAGS = {
     "skyloom storyboard": f"{COMMON} --fps",
     "skyloom world": "--clips --crafter --format --fps --frames --images --seed --size --split"
     " --tier --workers",
-    "skyloom prepare": "--batch --device --model --out -o",
+    "skyloom ingest": "--out --ray --recipe --workers -o",
+    "skyloom caption": "--from",
+    "skyloom prepare": "--batch --device --model --out --workers -o",
+    "skyloom plan": "--clip-tokens --gpus --json --mfu --price",
     "skyloom train": "",
     "skyloom train autoencoder": "--minutes",
     "skyloom train transformer": "--minutes",
