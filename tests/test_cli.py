@@ -42,6 +42,7 @@ FLAGS = {
     "skyloom train": "",
     "skyloom train autoencoder": "--minutes",
     "skyloom train transformer": "--minutes",
+    "skyloom runs": "--folder --out -o",
     "skyloom bench": "",
     "skyloom bench reconstruction": BENCH,
     "skyloom bench adherence": f"{BENCH} --prompts",
