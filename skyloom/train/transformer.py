@@ -23,6 +23,8 @@ from skyloom.files import whole_folder
 from skyloom.flow import path
 from skyloom.flow.prediction import named_prediction
 from skyloom.modelfolder import load_transformer, save_transformer
+from skyloom.plan.devices import in_use
+from skyloom.plan.plan import require
 from skyloom.text.bundled import BundledTextEncoder
 from skyloom.text.tokenizer import Tokenizer
 from skyloom.train.batches import Batch, LatentBatches
@@ -127,18 +129,17 @@ class TransformerTask:
             self.modules["truth"] = self.truth
         self.prediction = named_prediction(recipe.model.prediction)
         self.draw = Prefetch(self.train.batch)
-        self.samples = None
+        self.sheets = None
         if recipe.samples.minutes:
-            captions = [dataset.rows[row].captions[0] for row in sorted(apart)[:SAMPLED]]
-            self.samples = Samples(
+            said = [dataset.rows[row].captions for row in sorted(apart)]
+            captions = [each[0] for each in said if each][:SAMPLED]
+            self.sheets = Samples(
                 recipe.samples, Path(recipe.out), autoencoder, self.transformer, self.text, captions
             )
-        self.step: int | None = None  # the last one that this process took
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """Mean loss of the tokens that were not given, plus what the truth head costs."""
         batch = self.draw(step)
-        self.step = step + 1
         losses, output = self._losses(batch)
         flow = _mean(losses, batch.free * (1 + self.recipe.subject_weight * batch.subject))
         figures = by_sigma(losses, batch.sigma, batch.free)
@@ -162,23 +163,21 @@ class TransformerTask:
         return self.prediction.loss(output.prediction, clean, noise, sigma), output
 
     def evaluate(self) -> dict[str, float]:
-        """The flow loss on held-out clips under fixed noise: of all tokens, and of subjects.
-
-        Now and then clips are made as well, where the recipe's [samples] ask for them.
-        """
+        """The flow loss on held-out clips under fixed noise: of all tokens, and of subjects."""
         every, subject = [], []
         for step in range(EVALUATED):
             batch = self.held_out.batch(step)
             losses, _ = self._losses(batch, routed=False)
             every.append(_mean(losses, batch.free.float()).item())
             subject.append(_mean(losses, (batch.free & batch.subject).float()).item())
-        figures = {
+        return {
             "held_out_loss": sum(every) / EVALUATED,
             "held_out_subject_loss": sum(subject) / EVALUATED,
         }
-        if self.samples is not None and self.step is not None and self.samples.due():
-            figures |= self.samples.make(self.step)
-        return figures
+
+    def sample(self, step: int) -> dict[str, float]:
+        """Make the clips of the recipe's [samples] after so many steps, if it is time for them."""
+        return self.sheets.make(step) if self.sheets is not None and self.sheets.due() else {}
 
     def export(self, folder: Path) -> None:
         """Write a whole model folder: these two and the autoencoder that made the latents.
@@ -202,26 +201,30 @@ def _mean(losses: Float[Tensor, " N"], weights: Float[Tensor, " N"]) -> Float[Te
 def by_sigma(
     losses: Float[Tensor, " N"], sigma: Float[Tensor, " N"], free: Bool[Tensor, " N"]
 ) -> dict[str, float]:
-    """The mean loss of the free tokens in each of four parts of sigma, where there are any.
+    """What each of four equal parts of sigma adds to the mean loss of the free tokens.
 
     Returns:
-        "loss_sigma_0_25", "loss_sigma_25_50", ...: hundredths of sigma, from and to.
+        for "sigma_0_25" and so on, hundredths of sigma from and to, its part of that mean, and for
+        "sigma_0_25_share" its share of the tokens. Both may be averaged over batches; the one over
+        the other is the mean loss there.
     """
     bins = (sigma * SIGMA_BINS).long().clamp(max=SIGMA_BINS - 1)[free]
-    counts = bins.bincount(minlength=SIGMA_BINS)
+    counts = bins.bincount(minlength=SIGMA_BINS).tolist()
     found = losses.detach()[free.to(losses.device)]
     sums = found.new_zeros(SIGMA_BINS).index_add(0, bins.to(losses.device), found).tolist()
-    width = 100 // SIGMA_BINS
+    total, width = max(len(bins), 1), 100 // SIGMA_BINS
+    names = [f"sigma_{width * part}_{width * (part + 1)}" for part in range(SIGMA_BINS)]
     return {
-        f"loss_sigma_{width * index}_{width * (index + 1)}": total / count
-        for index, (total, count) in enumerate(zip(sums, counts.tolist(), strict=True))
-        if count
+        key: value / total
+        for name, loss, count in zip(names, sums, counts, strict=True)
+        for key, value in ((name, loss), (f"{name}_share", count))
     }
 
 
 def main(recipe_path: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> int:
     """Train by a recipe file; see `loop.run`."""
     recipe = load_recipe(recipe_path, overrides)
+    require(recipe, in_use(recipe.device))
     task = TransformerTask(recipe)
     # Muon is for whole matrices; the factors of one are moved by AdamW.
     optim = replace(recipe.optim, muon=False) if recipe.lora.rank else recipe.optim
