@@ -73,13 +73,14 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 def load_toml(
     cls: type[T],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None,
     overrides: Sequence[str] = (),
     expand: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> T:
     """Read a configuration from a TOML file (or a .json one that `save` wrote).
 
     Args:
+        path: None is a file that says nothing, for a recipe whose every key has a default.
         overrides: "dotted.key=value" each, set over the file. The value is read as TOML, what is
             no TOML as a string: "optim.lr=3e-4", "size=[128, 128]", "out=runs/first", "start=none".
         expand: adds to the plain values what some of them stand for, before they are checked.
@@ -88,8 +89,7 @@ def load_toml(
         UserError: the file is missing or broken (with the line), an override is no key=value, or
             what `from_dict` refuses.
     """
-    path = Path(path)
-    values = _read(path)
+    values = {} if path is None else _read(Path(path))
     set_keys = []
     for override in overrides:
         key, separator, text = override.partition("=")
@@ -99,8 +99,9 @@ def load_toml(
         _set(values, key, _parse(text.strip()))
         set_keys.append(key)
     values = values if expand is None else expand(values)
-    from_toml = path.suffix.lower() != ".json"
-    return _build(cls, values, None, "", _Source(f"'{path}'", tuple(set_keys), from_toml))
+    name = "the recipe" if path is None else f"'{path}'"
+    from_toml = path is None or Path(path).suffix.lower() != ".json"
+    return _build(cls, values, None, "", _Source(name, tuple(set_keys), from_toml))
 
 
 def save(config: Any, path: str | os.PathLike[str]) -> None:

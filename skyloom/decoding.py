@@ -21,7 +21,7 @@ from jaxtyping import UInt8
 
 from skyloom.errors import UserError
 from skyloom.extras import need
-from skyloom.media import RAW_SUFFIX, Frame, conversion
+from skyloom.media import RAW_SUFFIX, Frame, conversion, shrinking
 
 READABLE = "mp4, mov, webm, mkv, avi, gif, png, jpg, webp and safetensors are"
 # Names of FFmpeg's demuxers. None of them opens a second file, as playlists and concat scripts do.
@@ -46,18 +46,28 @@ class Shown(NamedTuple):
         time: seconds since the first picture; never falls from one to the next.
         seconds: how long it is seen, 0 where the file does not say.
         turns: quarter turns counterclockwise that bring it upright.
-        pixels: its RGB as it is stored, made when asked for.
+        pixels: its RGB as it is stored, made when asked for; or, given a (width, height), shrunk
+            to that on the way, which costs less than the whole picture does.
+        broken: the decoder says that parts of it are made up, for its data is damaged.
     """
 
     time: float
     seconds: float
     turns: int
-    pixels: Callable[[], Frame]
+    pixels: Callable[..., Frame]
+    broken: bool = False
 
 
-def upright(picture: Shown) -> Frame:
-    """The pixels of a picture, turned as it is meant to be seen."""
-    return np.ascontiguousarray(np.rot90(picture.pixels(), picture.turns))
+def upright(picture: Shown, size: tuple[int, int] | None = None) -> Frame:
+    """The pixels of a picture, turned as it is meant to be seen.
+
+    Args:
+        size: (width, height) to scale to while colours are converted, after the turn; None keeps
+            the size that the file has.
+    """
+    stored = size[::-1] if size is not None and picture.turns % 2 else size
+    pixels = picture.pixels() if stored is None else picture.pixels(stored)
+    return np.ascontiguousarray(np.rot90(pixels, picture.turns))
 
 
 @dataclass(frozen=True)
@@ -149,9 +159,17 @@ def frames_source(frames: Iterable[Frame], count: int, size: tuple[int, int], fp
 
     def pictures() -> Generator[Shown, None, None]:
         for index, frame in enumerate(frames):
-            yield Shown(index / fps, 1 / fps, 0, partial(np.asarray, frame))
+            yield Shown(index / fps, 1 / fps, 0, partial(_resized, frame))
 
     return Source(fps, size, pictures(), still=count == 1, seconds=count / fps)
+
+
+def _resized(frame: Frame, size: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:
+    if size is None:
+        return np.asarray(frame)
+    image_module = need("PIL.Image", extra="video")
+    picture = image_module.fromarray(np.asarray(frame))
+    return np.asarray(picture.resize(size, image_module.Resampling.BOX))
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
@@ -227,6 +245,7 @@ def _movie_pictures(
     av = need("av", extra="video")
     unit, start, last = float(stream.time_base or 1 / fps), None, -1 / fps
     size, turns, count = None, 0, 0
+    reformatter = av.video.reformatter.VideoReformatter()  # one: its tables serve all pictures
     with container:
         try:
             for packet in container.demux(stream):
@@ -240,7 +259,8 @@ def _movie_pictures(
                         start = picture.pts * unit - time if start is None else start
                         time = max(last, picture.pts * unit - start)
                     seconds = (picture.duration or 0) * unit
-                    yield Shown(time, max(0.0, seconds), turns, _pixels(picture, size))
+                    pixels = _pixels(picture, size, reformatter)
+                    yield Shown(time, max(0.0, seconds), turns, pixels, picture.is_corrupt)
                     last, count = time, count + 1
         except av.error.FFmpegError as error:
             if not count:
@@ -253,16 +273,20 @@ def _movie_pictures(
         raise UserError(f"'{path}' has no frames in it.")
 
 
-def _pixels(picture: Any, size: tuple[int, int]) -> Callable[[], Frame]:
-    def convert() -> Frame:
+def _pixels(picture: Any, size: tuple[int, int], reformatter: Any) -> Callable[..., Frame]:
+    def convert(wanted: tuple[int, int] | None = None) -> Frame:
+        av = need("av", extra="video")
+        width, height = wanted or size
         alpha = any(part.is_alpha for part in picture.format.components)
-        frame = picture.to_ndarray(
+        converted = reformatter.reformat(
+            picture,
             format="rgba" if alpha else "rgb24",
-            width=size[0],
-            height=size[1],
-            interpolation=conversion(need("av", extra="video")),
+            width=width,
+            height=height,
+            interpolation=conversion(av) if wanted is None else shrinking(av),
             threads=1,
         )
+        frame = converted.to_ndarray()
         return _on_white(frame) if alpha else frame
 
     return convert

@@ -40,6 +40,14 @@ def conversion(av: Any) -> Any:
     return flags.BICUBIC | chroma | flags.ACCURATE_RND | flags.BITEXACT
 
 
+def shrinking(av: Any) -> Any:
+    """How a picture becomes a smaller RGB one in a single pass: the mean of what each pixel covers,
+    rounded alike on every machine. Half the price of `conversion` and no aliasing.
+    """
+    flags = av.video.reformatter.Interpolation
+    return flags.AREA | flags.ACCURATE_RND | flags.BITEXACT
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """What turns frames into one file, frame by frame."""
@@ -85,14 +93,19 @@ def check_suffix(path: Path, frames: int | None = None) -> None:
         )
 
 
-def encoder_for(path: Path, size: tuple[int, int], fps: float, crf: int) -> Encoder:
-    """The encoder that the suffix asks for (see `check_suffix`); it opens `path` at once."""
+def encoder_for(
+    path: Path, size: tuple[int, int], fps: float, crf: int, keyframes: float | None = None
+) -> Encoder:
+    """The encoder that the suffix asks for (see `check_suffix`); it opens `path` at once.
+
+    `keyframes` is the most seconds of a movie between two frames that decode by themselves.
+    """
     suffix = path.suffix.lower()
     if suffix == RAW_SUFFIX:
         return RawEncoder(path, size, fps)
     if suffix in IMAGE_SUFFIXES:
         return ImageEncoder(path)
-    return MovieEncoder(path, size, fps, crf)
+    return MovieEncoder(path, size, fps, crf, keyframes)
 
 
 def container_options(path: Path) -> dict[str, str]:
@@ -108,13 +121,17 @@ class MovieEncoder:
     takes even sizes only: an odd width or height is padded by repeating the last column or row.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], fps: float, crf: int) -> None:
+    def __init__(
+        self, path: Path, size: tuple[int, int], fps: float, crf: int, keyframes: float | None
+    ) -> None:
         self._av = need("av", extra="video")
         self._codec, options = {
             ".mp4": ("libx264", {"crf": str(crf), "preset": "medium", "x264-params": _X264}),
             ".webm": ("libvpx-vp9", {"crf": str(crf), "b": "0", "cpu-used": "4"}),
             ".gif": ("gif", {}),
         }[path.suffix.lower()]
+        if keyframes is not None:
+            options["g"] = str(max(1, round(keyframes * fps)))
         even = self._codec == "libx264"
         self._pad = (size[0] % 2, size[1] % 2) if even else (0, 0)
         self._container = self._av.open(

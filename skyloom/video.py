@@ -131,18 +131,25 @@ class VideoWriter:
         size: (width, height) of every frame.
         fps: frames a second.
         crf: constant rate factor of H.264 and VP9, 0 best to 51; 18 looks lossless.
+        keyframes: the most seconds between two frames that decode by themselves, so that readers
+            may begin there; None is the encoder's choice, some ten seconds.
 
     Raises:
         UserError: the suffix is unknown, the folder cannot be written, or the disk is full.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], size: tuple[int, int], fps: float, crf: int = 18
+        self,
+        path: str | os.PathLike[str],
+        size: tuple[int, int],
+        fps: float,
+        crf: int = 18,
+        keyframes: float | None = None,
     ) -> None:
         if not (math.isfinite(fps) and fps > 0):
             raise UserError(f"A video cannot play {fps} frames a second: use a number above 0.")
         self._size = size
-        self._file = _whole_file(Path(path), size, fps, crf)
+        self._file = _whole_file(Path(path), size, fps, crf, keyframes)
 
     def __enter__(self) -> "VideoWriter":
         self._sink = self._file.__enter__()
@@ -166,14 +173,14 @@ class VideoWriter:
 
 @contextmanager
 def _whole_file(
-    path: Path, size: tuple[int, int], fps: float, crf: int
+    path: Path, size: tuple[int, int], fps: float, crf: int, keyframes: float | None
 ) -> Iterator[Callable[[media.Frame], None]]:
     """Yield what takes frames; the file gets its name when the block ends well."""
     check_output(path)
     count = 0
     with atomic_path(path) as temporary:
         with media.failing_as(path):
-            encoder = media.encoder_for(temporary, size, fps, crf)
+            encoder = media.encoder_for(temporary, size, fps, crf, keyframes)
 
         def sink(frame: media.Frame) -> None:
             nonlocal count

@@ -1,6 +1,8 @@
 """The verbs `world` and `prepare`: captioned clips to learn from, and their latents."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 from skyloom.commands.parsing import Verbs, add_verb, positive, positive_number, several, size
@@ -49,6 +51,8 @@ def add_verbs(verbs: Verbs) -> None:
     add("--model", type=Path, metavar="FOLDER",
         help="a model folder whose autoencoder encodes, instead of the bundled one")  # fmt: skip
     add("--batch", type=positive, default=4, metavar="N", help="clips at a time (default: 4)")
+    add("--workers", type=positive, metavar="N",
+        help="processes (default: one for every core, on a GPU one)")  # fmt: skip
     add("--device", default="auto", help="cpu, cuda or auto (default: auto)")
 
 
@@ -82,5 +86,11 @@ def run_prepare(args: argparse.Namespace) -> None:
 
     device = pick_device(args.device)
     autoencoder = load_autoencoder(args.model or BUNDLED).to(device, pick_dtype(device))
-    dataset = prepare(args.folder, args.out, autoencoder, args.batch, device)
+    cores = (os.cpu_count() or 1) if device.type == "cpu" else 1
+    dataset = prepare(
+        args.folder, args.out, autoencoder, args.batch, device, workers=args.workers or cores
+    )
     print(f"{args.out}: latents of {len(dataset)} clips")
+    silent = sum(not row.captions for row in dataset.rows)
+    if silent:
+        print(f"{silent} clips have no caption and are learnt from without words", file=sys.stderr)

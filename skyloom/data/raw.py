@@ -16,7 +16,8 @@ class RawRow:
 
     Attributes:
         file: name of the video, beside captions.jsonl or below it.
-        captions: one or more captions of the same clip, the shortest first by convention.
+        captions: captions of the same clip, the shortest first by convention; none where nobody
+            has said yet what it shows, and the clip is then learnt from without words.
         truth: what is known exactly about the clip, None for footage that nobody measured.
     """
 
@@ -83,12 +84,10 @@ def _parse(line: str, path: Path, number: int) -> RawRow:
         raise UserError(f'{where} lacks "file", the video\'s name.')
     if Path(file).is_absolute() or ".." in Path(file).parts:
         raise UserError(f"{where} names '{file}', but videos must lie inside the folder.")
-    if (
-        not isinstance(captions, list)
-        or not captions
-        or not all(isinstance(caption, str) and caption.strip() for caption in captions)
+    if not isinstance(captions, list) or not all(
+        isinstance(caption, str) and caption.strip() for caption in captions
     ):
-        raise UserError(f'{where} lacks "captions", a list of one or more sentences.')
+        raise UserError(f'{where} lacks "captions", a list of sentences.')
     if truth is not None and not isinstance(truth, dict):
         raise UserError(f'{where} has a "truth" that is neither an object nor null.')
     return RawRow(file, tuple(captions), truth)

@@ -76,16 +76,16 @@ def test_latents_captions_and_truth_arrive(raw, tmp_path, autoencoder):
 
 
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_latents(raw, tmp_path, autoencoder):
-    whole = prepare(raw, tmp_path / "whole", autoencoder, batch=2)
+    whole = prepare(raw, tmp_path / "whole", autoencoder, batch=1)
     last = raw / "clip_000005.safetensors"
     kept = last.read_bytes()
     last.write_bytes(b"torn")
     with pytest.raises(UserError, match="clip_000005"):
-        prepare(raw, tmp_path / "out", autoencoder, batch=2, shard_bytes=1)
+        prepare(raw, tmp_path / "out", autoencoder, batch=1, shard_bytes=1)
     assert (tmp_path / "out" / "index.jsonl").read_text().count("\n") == 4
     first = (tmp_path / "out" / "shard_00000.safetensors").stat().st_mtime_ns
     last.write_bytes(kept)
-    resumed = prepare(raw, tmp_path / "out", autoencoder, batch=2, shard_bytes=1)
+    resumed = prepare(raw, tmp_path / "out", autoencoder, batch=1, shard_bytes=1)
     assert (tmp_path / "out" / "shard_00000.safetensors").stat().st_mtime_ns == first
     assert [row.key for row in resumed.rows] == [row.key for row in whole.rows]
     for index in range(len(CLIPS)):
@@ -129,3 +129,25 @@ def test_pixels_span_minus_one_to_one():
     assert pixels.shape == (3, 1, 1, 1) and pixels.flatten().tolist() == pytest.approx(
         [-1, 1, -0.6]
     )
+
+
+def test_the_same_bytes_whatever_the_number_of_workers(raw, tmp_path):
+    captions = raw / "captions.jsonl"
+    lines = captions.read_text().splitlines()
+    captions.write_text("\n".join(lines * 2) + "\n")  # three chunks of four clips
+    torch.manual_seed(0)
+    autoencoder = Autoencoder(TINY).eval()
+    found = []
+    for workers in (1, 2):
+        out = tmp_path / f"out-{workers}"
+        prepare(raw, out, autoencoder, batch=1, workers=workers)
+        found.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert found[0] == found[1] and len(found[0]) == 3
+
+
+def test_clips_without_captions_are_prepared_too(raw, tmp_path, autoencoder):
+    captions = raw / "captions.jsonl"
+    rows = [{**json.loads(line), "captions": []} for line in captions.read_text().splitlines()]
+    captions.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    dataset = prepare(raw, tmp_path / "out", autoencoder)
+    assert all(row.captions == () for row in dataset.rows)

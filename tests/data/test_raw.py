@@ -49,7 +49,6 @@ def test_a_folder_without_captions(tmp_path):
         (line(file=None), '"file"'),
         (line(file="../a.mp4"), "inside the folder"),
         (line(file="/a.mp4"), "inside the folder"),
-        (line(captions=[]), '"captions"'),
         (line(captions="a ball"), '"captions"'),
         (line(captions=["", "x"]), '"captions"'),
         (line(truth=3), '"truth"'),

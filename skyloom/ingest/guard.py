@@ -1,0 +1,151 @@
+"""A child process that runs one job at a time, and is killed where it goes beyond its limits."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+
+from skyloom.errors import UserError
+from skyloom.ingest.recipe import Limits
+from skyloom.ingest.stages import Rejected
+
+STARTUP_SECONDS = 300.0
+"""For a process to import what it needs, on a machine that is busy."""
+
+LONGEST_ANSWER = 256 * 2**20
+"""Bytes of one answer: a film of 24 hours in shots of a second stays below it."""
+
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
+    "MALLOC_ARENA_MAX": "2",  # arenas are address space, which is what is limited
+}
+
+
+class Guard:
+    """Runs stages in a child under limits; a child that dies is replaced for the next job.
+
+    One call at a time; `close` may come from another thread and ends a call that is under way.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._child: subprocess.Popen | None = None
+        self._closed = False
+
+    def call(self, stage: str, job: dict) -> dict:
+        """Run a stage of `stages.STAGES` on a job; its result.
+
+        Raises:
+            Rejected: the film is at fault, or went beyond the limits, or broke the decoder.
+            UserError: the machine is at fault, such as a full disk.
+        """
+        child = self._child
+        if child is None or child.poll() is not None:
+            child = self._start()
+        line = json.dumps({"stage": stage, "job": job}) + "\n"
+        assert child.stdin is not None
+        try:
+            child.stdin.write(line.encode())
+            child.stdin.flush()
+            answer = self._answer(child)
+        except (BrokenPipeError, EOFError) as error:
+            raise Rejected(self._death(child)) from error
+        except BaseException:
+            self._kill()
+            raise
+        if "fatal" in answer:
+            raise UserError(str(answer["fatal"]))
+        if "rejected" in answer:
+            raise Rejected(str(answer["rejected"]))
+        return answer["done"]
+
+    def close(self) -> None:
+        """Kill the child; it holds nothing that is not written under a temporary name."""
+        self._closed = True
+        self._kill()
+
+    def _start(self) -> subprocess.Popen:
+        if self._closed:
+            raise Rejected("interrupted")
+        self._child = child = subprocess.Popen(
+            [sys.executable, "-m", "skyloom.ingest.child", repr(self._limits.memory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **ONE_THREAD},
+        )
+        self._unread = b""
+        try:
+            answer = self._line(child, time.monotonic() + STARTUP_SECONDS)
+        except EOFError:
+            answer = {}
+        except BaseException:
+            self._kill()
+            raise
+        if "ready" not in answer:
+            self._kill()
+            raise UserError(
+                f"The process that decodes does not start within {self._limits.memory:g} GiB of "
+                "memory: give it more, as in limits.memory=4."
+            )
+        return child
+
+    def _answer(self, child: subprocess.Popen) -> dict:
+        last = time.monotonic() + self._limits.seconds
+        while True:
+            stall = time.monotonic() + self._limits.stall
+            answer = self._line(child, min(last, stall))
+            if "alive" not in answer:
+                return answer
+
+    def _line(self, child: subprocess.Popen, deadline: float) -> dict:
+        """The next line of the child; EOFError where it has ended."""
+        assert child.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._unread:
+                left = deadline - time.monotonic()
+                if left <= 0 or not selector.select(left):
+                    raise Rejected(self._overrun())
+                piece = os.read(child.stdout.fileno(), 2**16)
+                if not piece or len(self._unread) > LONGEST_ANSWER:
+                    raise EOFError
+                self._unread += piece
+        line, self._unread = self._unread.split(b"\n", 1)
+        answer = json.loads(line)
+        return answer if isinstance(answer, dict) else {}
+
+    def _overrun(self) -> str:
+        limits = self._limits
+        return (
+            f"decoding was ended: no frame in {limits.stall:g} s (limits.stall), "
+            f"or more than {limits.seconds:g} s in all (limits.seconds)"
+        )
+
+    def _death(self, child: subprocess.Popen) -> str:
+        try:
+            code = child.wait(5)
+        except subprocess.TimeoutExpired:
+            code = None
+        self._kill()
+        if code is None or code >= 0:
+            return "the process that decoded it ended"
+        return f"the process that decoded it was killed by {signal.Signals(-code).name}"
+
+    def _kill(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except OSError:  # what was still to be written to it has nowhere to go
+                    continue
