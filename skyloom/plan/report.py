@@ -79,7 +79,7 @@ def _notes(plan: Plan) -> list[str]:
             f"{plan.batch[0].video:,} tokens are assumed (--clip-tokens says how long they are)."
         )
     if plan.cluster.count > 1:
-        notes.append("Weights and state are divided among all ranks (FSDP).")
+        notes.append("Weights and state are taken to be divided among all ranks (FSDP).")
     return notes
 
 

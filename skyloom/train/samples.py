@@ -101,7 +101,7 @@ class Samples:
         clips = self.pipeline.generate_many(self.requests)
         sheets = [video.contact_sheet(clip, columns=SHOWN, pictures=SHOWN) for clip in clips]
         sheet = np.concatenate([sheet.frames for sheet in sheets], axis=1)
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         video.write(video.Video(sheet, 1.0), self.folder / f"step_{step:08d}.png")
         return self._judged() if self.config.adherence else {}
 
