@@ -13,15 +13,15 @@ def add_verbs(verbs: Verbs) -> None:
         "ingest",
         "cut a folder of films into clips to learn from, and drop what is no use",
         "skyloom ingest films/ -o dataset/\n"
-        "skyloom ingest films/ -o dataset/ mine.toml shortest=2 side=256 --workers 8",
+        "skyloom ingest films/ -o dataset/ --recipe mine.toml shortest=2 side=256 --workers 8",
         run_ingest,
     ).add_argument
     add("films", type=Path, metavar="FILMS", help="a folder, and all that is below it")
-    add("recipe", nargs="*", metavar="RECIPE | KEY=VALUE",
-        help="a TOML file of thresholds and limits, and what is set over it, as in still=0.01 "
-        "or limits.memory=8")  # fmt: skip
+    add("settings", nargs="*", metavar="KEY=VALUE",
+        help="set over the recipe, as in still=0.01 or limits.memory=8")  # fmt: skip
     add("-o", "--out", type=Path, required=True, metavar="OUT",
         help="where the dataset goes; an interrupted run goes on")  # fmt: skip
+    add("--recipe", type=Path, metavar="FILE", help="a TOML file of thresholds and limits")
     add("--workers", type=positive, metavar="N", help="processes (default: one for every core)")
     add("--ray", metavar="ADDRESS",
         help="a Ray cluster that sees the same folders, such as auto")  # fmt: skip

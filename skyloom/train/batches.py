@@ -60,6 +60,10 @@ class LatentBatches:
         crossover = 6 * recipe.model.width
         self.plan = BatchPlan(tokens, recipe.tokens, recipe.seed, crossover=crossover)
 
+    def names(self, step: int) -> tuple[str, ...]:
+        """The names of the clips of step `step`."""
+        return tuple(self.dataset.rows[self.views[view][0]].key for view in self.plan.batch(step))
+
     def batch(self, step: int) -> Batch:
         """The batch of step `step`, on the CPU."""
         recipe, patch = self.recipe, self.recipe.model.patch
@@ -99,7 +103,7 @@ class LatentBatches:
         )
 
     def _prompt(self, captions: Sequence[str], rng: np.random.Generator) -> str:
-        if rng.random() < self.recipe.drop_prompt:
+        if rng.random() < self.recipe.drop_prompt or not captions:
             return ""
         return captions[int(rng.integers(len(captions)))]
 
