@@ -115,7 +115,9 @@ def test_only_the_adapters_train(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_loss_falls_by_adapters_alone(tiny: Tiny) -> None:
-    settings = [f"start={tiny.model}", "lora.rank=8", "truth_weight=0"]
+    # Six steps have left the last layer near zero, and with it all that lies before.
+    settings = [f"start={tiny.model}", "lora.rank=8", "lora.parts=['qkv', 'leave']",
+                "truth_weight=0"]  # fmt: skip
     task = TransformerTask(load_recipe(tiny.transformer_recipe, settings))
     trained = [w for m in task.modules.values() for w in m.parameters() if w.requires_grad]
     assert {id(w) for w in trained} == {
