@@ -19,7 +19,9 @@ from skyloom.data.footage import real_sources
 from skyloom.device import pick_device, pick_dtype
 from skyloom.train.loop import LoopConfig, run
 from skyloom.train.optim import OptimConfig
+from skyloom.train.parallel import together
 from skyloom.train.prefetch import Prefetch
+from skyloom.train.ranks import ALONE, Ranks
 
 FIT_BATCHES = 160
 FAR_STEP = 10**9
@@ -72,13 +74,13 @@ def to_pixels(frames: UInt8[np.ndarray, "B F H W 3"]) -> Float[Tensor, "B 3 F H 
 class AutoencoderTask:
     """Loss, evaluation and export of an autoencoder."""
 
-    def __init__(self, recipe: AutoencoderRecipe) -> None:
+    def __init__(self, recipe: AutoencoderRecipe, ranks: Ranks = ALONE) -> None:
         self.recipe = recipe
         self.device = pick_device(recipe.device)
         self.dtype = pick_dtype(self.device)
         world = Path(recipe.world) if recipe.world else None
         self.crops = Crops(world, recipe.real_share, recipe.shapes, recipe.seed)
-        self.draw = Prefetch(lambda step: to_pixels(self.crops.batch(step)))
+        self.draw = Prefetch(self._pixels, stride=ranks.replicas)
         torch.manual_seed(recipe.seed)
         if recipe.start:
             model = load_autoencoder(Path(recipe.start)).requires_grad_(True)
@@ -116,6 +118,13 @@ class AutoencoderTask:
             "psnr": psnr(squared.item()),
             "latent_rms": penalty.sqrt().item(),
         }
+
+    def _pixels(self, step: int) -> Float[Tensor, "B 3 F H W"]:
+        return to_pixels(self.crops.batch(step))
+
+    def waited(self) -> float:
+        """Seconds, in all, that training has waited for batches."""
+        return self.draw.waited
 
     def _noisy(self, raw: Float[Tensor, "B C T h w"], step: int) -> Float[Tensor, "B C T h w"]:
         """Raw latents as a denoiser might give them: see `noise` and `most_noise`."""
@@ -175,10 +184,23 @@ def psnr(squared_error: float) -> float:
     return float(10 * np.log10(4.0 / max(squared_error, 1e-12)))
 
 
-def main(recipe_path: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> int:
-    """Train by a recipe file; see `loop.run`."""
+def main(
+    recipe_path: Path,
+    overrides: Sequence[str] = (),
+    minutes: float | None = None,
+    allow_changes: bool = False,
+) -> int:
+    """Train by a recipe file, with the other processes if torchrun started some; see `loop.run`."""
     recipe = load_toml(AutoencoderRecipe, recipe_path, overrides)
-    task = AutoencoderTask(recipe)
-    return run(
-        task, recipe.optim, recipe.loop, Path(recipe.out), to_dict(recipe), minutes, "autoencoder"
-    )
+    with together() as ranks:
+        return run(
+            AutoencoderTask(recipe, ranks),
+            recipe.optim,
+            recipe.loop,
+            Path(recipe.out),
+            to_dict(recipe),
+            minutes,
+            "autoencoder",
+            allow_changes,
+            ranks,
+        )

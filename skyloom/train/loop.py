@@ -1,28 +1,32 @@
 """The training loop: draw, forward, backward, step, log, checkpoint. It knows no network.
 
-A `Task` brings the networks and the loss. Whatever the task draws at step k is a pure function
-of (seed, k), so the loop resumes with one integer and two files, bit for bit.
+A `Task` brings the networks and the loss. Whatever the task draws for batch k is a pure function
+of (seed, k), so the loop resumes with one integer and a few files, bit for bit.
 """
 
-import json
 import math
-import signal
-import threading
+import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
-from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from safetensors import SafetensorError
 
 from skyloom.errors import UserError
-from skyloom.progress import track
-from skyloom.train import checkpoint
-from skyloom.train.optim import OptimConfig, Optimizer, learning_rate
+from skyloom.progress import Tracker, track
+from skyloom.train import checkpoint, interrupts
+from skyloom.train.diskfull import disk_is_full
+from skyloom.train.logbook import Logbook, means
+from skyloom.train.optim import OptimConfig, Optimizer
+from skyloom.train.ranks import ALONE, Ranks
+from skyloom.train.runfolder import check_unchanged, only_run
+from skyloom.train.saving import Saver
+from skyloom.train.sharding import whole_weights
+from skyloom.train.spikes import Spikes
+from skyloom.train.task import MakesClips, NamesSamples, Task
 
 
 @dataclass(frozen=True)
@@ -30,35 +34,28 @@ class LoopConfig:
     """How a run is driven.
 
     Attributes:
+        batches: batches of a step, over all processes: their losses are averaged by weight. 0 is
+            one for each replica that the run was begun with.
         save_minutes: minutes between two checkpoints.
+        save_every: steps between two checkpoints, beside those by the clock; 0 is none.
+        unsaved_minutes: minutes that a run goes on while its disk is full.
         log_every: steps between two lines of metrics.jsonl.
         evaluate_minutes: minutes between two evaluations with the averaged weights.
-        skip_limit: batches in a row whose gradient may be not finite before the run stops.
+        evaluate_every: steps between two evaluations, beside those by the clock; 0 is none.
+        spike: a batch whose loss or gradient norm is this many times the running median of 64 steps
+            is skipped; 0 skips only what is not finite.
+        skip_limit: batches in a row that may be skipped before the run stops.
     """
 
+    batches: int = 0
     save_minutes: float = 3.0
+    save_every: int = 0
+    unsaved_minutes: float = 60.0
     log_every: int = 20
     evaluate_minutes: float = 10.0
+    evaluate_every: int = 0
+    spike: float = 20.0
     skip_limit: int = 5
-
-
-@runtime_checkable
-class Task(Protocol):
-    """What the loop trains."""
-
-    modules: dict[str, nn.Module]
-
-    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        """The scalar loss of step `step` and figures to log."""
-        ...
-
-    def evaluate(self) -> dict[str, float]:
-        """Figures on held-out data, of the weights that are in the modules."""
-        ...
-
-    def export(self, folder: Path) -> None:
-        """Write the weights that are in the modules as a model folder."""
-        ...
 
 
 def run(
@@ -69,156 +66,244 @@ def run(
     recipe: Mapping,
     minutes: float | None = None,
     name: str = "train",
+    allow_changes: bool = False,
+    ranks: Ranks = ALONE,
 ) -> int:
     """Train until `optim.steps` or until `minutes` have passed; return the steps done in all.
 
-    Ends with a checkpoint and an export of the averaged weights to `folder`/model. Ctrl-C saves
+    Ends with an export of the averaged weights to `folder`/model and a checkpoint. Ctrl-C saves
     a checkpoint and goes on to the caller.
 
+    Args:
+        recipe: what decides the run, kept in its checkpoints.
+        allow_changes: go on even where the recipe is not the one that the run was begun with.
+        ranks: this process among those that train together.
+
     Raises:
-        UserError: the folder cannot be written, the gradients were not finite `loop.skip_limit`
-            times in a row, or the checkpoint in `folder` belongs to another network.
+        UserError: the folder cannot be written or another run writes to it, the recipe has
+            changed, `loop.skip_limit` batches in a row were skipped, the disk was full for too
+            long, or the checkpoint in `folder` belongs to another network.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"Cannot make the folder '{folder}': {error.strerror}.") from error
-    return _Run(task, optim, loop, folder, recipe).train(minutes, name)
+    with ExitStack() as stack:
+        if ranks.first:
+            stack.enter_context(only_run(folder))
+        ranks.meet()
+        stop = stack.enter_context(interrupts.noticed(ranks.ranks > 1))
+        this = _Run(task, optim, loop, folder, recipe, ranks, allow_changes)
+        stack.callback(this.saver.abandon)
+        silent = None if ranks.first else stack.enter_context(open(os.devnull, "w"))
+        bar = track(optim.steps, name, unit="steps", start=this.step, stream=silent)
+        return this.train(minutes, stack.enter_context(bar), stop)
 
 
 class _Run:
-    """A run under way: its weights, where it stands, and the figures since the last log line."""
+    """A run under way: its weights and where it stands."""
 
     def __init__(
-        self, task: Task, optim: OptimConfig, loop: LoopConfig, folder: Path, recipe: Mapping
+        self,
+        task: Task,
+        optim: OptimConfig,
+        loop: LoopConfig,
+        folder: Path,
+        recipe: Mapping,
+        ranks: Ranks,
+        allow_changes: bool,
     ) -> None:
         self.task, self.config, self.folder, self.recipe = task, loop, folder, recipe
-        self.optimizer = Optimizer(task.modules, optim)
-        self.step, self.spent = _restore(folder / "checkpoints", self.optimizer)
-        self.skipped = 0
-        self.since_log: list[dict[str, float]] = []
-        self.started = self.logged = time.monotonic()
+        self.ranks = ranks
+        self.optimizer = Optimizer(task.modules, optim, ranks)
+        self.saver = Saver(folder / "checkpoints", ranks, 60 * loop.unsaved_minutes)
+        meta = _restore(folder, self.optimizer, ranks, None if allow_changes else recipe)
+        self.step = meta.get("step", 0)
+        self.batches = loop.batches or meta.get("batches", ranks.replicas)
+        ranks.batches(self.step, self.batches)  # says at once if they cannot be shared
+        self.skipped = meta.get("skipped", 0)
+        self.spikes = Spikes(loop.spike, *meta.get("of_late", ([], [])))
+        self.saved, self.evaluated = meta.get("step"), meta.get("evaluated")
+        where, since_log = folder if ranks.first else None, meta.get("since_log", [])
+        spent = meta.get("seconds", 0.0)
+        self.log = Logbook(where, self.step, spent, since_log, optim, task)
 
-    def train(self, minutes: float | None, name: str) -> int:
+    def train(self, minutes: float | None, bar: Tracker, stop: interrupts.Noticed) -> int:
         """Go on to the last step, or for `minutes`; see `run`."""
-        steps = self.optimizer.config.steps
-        saving, judging = _Timer(self.config.save_minutes), _Timer(self.config.evaluate_minutes)
-        end = math.inf if minutes is None else self.started + 60 * minutes
-        with track(steps, name, unit="steps", start=self.step) as bar:
-            try:
-                while self.step < steps and time.monotonic() <= end:
-                    self._one_step()
-                    bar.advance(1)
-                    if self.step % self.config.log_every == 0:
-                        bar.say(f"loss {self._log()['loss']:.4f}")
-                    if saving.due():
-                        self._save()
-                        saving.restart()
-                    if judging.due():
-                        self._evaluate()
-                        judging.restart()
-            except KeyboardInterrupt:
-                self._save()
-                raise
-        self._save()
+        steps, config = self.optimizer.config.steps, self.config
+        if self.step >= steps and (self.folder / "model").exists():
+            return self.step  # it was complete
+        saving = _Timer(config.save_minutes, config.save_every)
+        judging = _Timer(config.evaluate_minutes, config.evaluate_every)
+        end = math.inf if minutes is None else time.monotonic() + 60 * minutes
+        over = asked = self.step >= steps
+        try:
+            while not over:
+                self._one_step()
+                bar.advance(1)
+                if self.step % config.log_every == 0:
+                    bar.say(self.log.line(self.step))
+                votes = (judging.due(self.step), saving.due(self.step), time.monotonic() > end)
+                judge, save, written, over, asked = self._agreed(*votes, stop.asked)
+                over = over or self.step >= steps
+                if written:
+                    self.saver.finish()
+                if asked:
+                    raise KeyboardInterrupt
+                if judge and not over:
+                    self._evaluate()
+                    judging.restart()
+                if save and not over:
+                    self._save()
+                    saving.restart()
+        except KeyboardInterrupt:
+            self._save()
+            self.saver.finish()
+            raise
         self._evaluate()
+        self._save()
+        self.saver.finish(last=True)
         return self.step
 
+    def _agreed(self, judge: bool, save: bool, over: bool, asked: bool) -> tuple[bool, ...]:
+        """What to do after a step, the same in all processes: (judge, save, written, over, asked).
+
+        The first one's clock counts, and anybody's wish to stop.
+        """
+        if self.ranks.ranks == 1:
+            return judge, save, self.saver.written(), over, asked
+        first = self.ranks.first
+        votes = (judge and first, save and first, self.saver.written(), over and first, asked)
+        found = self.ranks.sum([float(vote) for vote in votes])
+        needed = (1, 1, self.ranks.ranks, 1, 1)
+        return tuple(votes >= enough for votes, enough in zip(found, needed, strict=True))
+
     def _one_step(self) -> None:
-        loss, figures = self.task.loss(self.step)
-        loss.backward()
-        with _interrupts_held_back():
-            norm = self.optimizer.step(self.step)
-            self.step += 1
-        self.since_log.append({"loss": loss.item(), "norm": norm, **figures})
-        self.skipped = 0 if math.isfinite(norm) else self.skipped + 1
+        """Forward and backward for every batch of the step, then one update.
+
+        The step's loss is the mean over all batches by weight, and so is its gradient. Processes
+        that share a batch each have its whole loss and count a part of it.
+        """
+        alone = self.batches == 1 and self.ranks.ranks == 1
+        shares, rows = [], []
+        for index in self.ranks.batches(self.step, self.batches):
+            loss, figures = self.task.loss(index)
+            share = figures.pop("weight", 1.0) / self.ranks.context
+            (loss if alone else loss * share).backward()
+            if not alone:
+                self.optimizer.gather()
+            shares.append(share)
+            rows.append({"loss": loss.item(), **figures})
+        row, total = means(rows, shares), 1.0
+        if not alone:
+            every = self.ranks.gather_figures(row, sum(shares))
+            row = means([each for each, _ in every], [share for _, share in every])
+            total = sum(share for _, share in every)
+        with interrupts.held_back():
+            self._update(row, total)
         if self.skipped >= self.config.skip_limit:
             raise UserError(
-                f"Training stopped at step {self.step}: the gradient was not finite "
-                f"{self.skipped} times in a row; a lower optim.lr than "
+                f"Training stopped at step {self.step}: {self.skipped} batches in a row were "
+                f"skipped, the last because {self.reason}; a lower optim.lr than "
                 f"{self.optimizer.config.lr} may work."
             )
 
-    def _log(self) -> dict[str, float]:
-        """A line of metrics.jsonl: the means since the line before it."""
-        rows, now = self.since_log, time.monotonic()
-        keys = dict.fromkeys(key for row in rows for key in row)  # a step may lack some
-        means = {key: fmean(row[key] for row in rows if key in row) for key in keys}
-        rate = learning_rate(self.optimizer.config, self.step)
-        speed = len(rows) / (now - self.logged)
-        line = {**self._clock(), "lr": rate, "steps_per_second": speed, **means}
-        _append(self.folder / "metrics.jsonl", line)
-        self.since_log, self.logged = [], now
-        return means
+    def _update(self, row: dict[str, float], total: float) -> None:
+        """Move the weights, or skip a step that would do harm."""
+        limit = self.spikes.largest_norm(row["loss"])
+        norm = self.optimizer.step(self.step, total, limit)
+        self.step += 1
+        self.reason = self.spikes.why_not(row["loss"], norm)
+        if self.reason is None:
+            self.skipped = 0
+            self.log.rows.append({"loss": row["loss"], "norm": norm, **row})
+            return
+        self.skipped += 1
+        names: list[str] = []
+        if isinstance(self.task, NamesSamples):
+            for index in range((self.step - 1) * self.batches, self.step * self.batches):
+                names += self.task.samples(index)
+        self.log.skipped(self.step, self.reason, names)
 
     def _save(self) -> None:
-        meta = {"step": self.step, "seconds": self._seconds(), "recipe": self.recipe}
-        checkpoint.save(self.folder / "checkpoints", self.optimizer.tensors(), meta)
+        """Begin a checkpoint of where the run stands, unless there is one."""
+        if self.saved == self.step:
+            return
+        meta = {
+            "step": self.step,
+            "seconds": self.log.seconds(),
+            "recipe": self.recipe,
+            "batches": self.batches,
+            "evaluated": self.evaluated,
+            "skipped": self.skipped,
+            "of_late": [self.spikes.losses[:], self.spikes.norms[:]],
+            "since_log": self.log.rows[:],
+        }
+        self.saver.start(self.optimizer.tensors(), meta)
+        self.saved = self.step
 
     @torch.no_grad()
     def _evaluate(self) -> None:
-        """Judge and export the averaged weights, then put the training weights back."""
+        """Judge and export the averaged weights, then put the training weights back.
+
+        The first process does it alone, unless each has some rows of the weights alone.
+        """
+        if self.evaluated == self.step:
+            return
+        self.log.averaged(self.step, self.optimizer.distance())
+        figures: dict[str, float] = {}
         self.optimizer.use_averages()
         try:
-            figures = self.task.evaluate()
-            self.task.export(self.folder / "model")
+            if self.ranks.first or self.optimizer.sharded:
+                figures |= self.task.evaluate()
+            if self.ranks.first and isinstance(self.task, MakesClips):
+                figures |= self.task.sample(self.step)
+            with whole_weights(self.task.modules, self.ranks):
+                if self.ranks.first:
+                    self._export()
         finally:
             self.optimizer.use_masters()
-        _append(self.folder / "evaluations.jsonl", {**self._clock(), **figures})
+        self.log.evaluated(self.step, figures)
+        self.evaluated = self.step
 
-    def _seconds(self) -> float:
-        """Seconds of training, those before an interruption too."""
-        return self.spent + time.monotonic() - self.started
-
-    def _clock(self) -> dict[str, float]:
-        return {"step": self.step, "seconds": round(self._seconds(), 1)}
+    def _export(self) -> None:
+        """Write the model folder; where the disk is full, the one from before stays."""
+        try:
+            self.task.export(self.folder / "model")
+        except (OSError, SafetensorError, UserError) as error:
+            if not disk_is_full(error) or self.step >= self.optimizer.config.steps:
+                raise
+            self.log.tell(f"the disk of '{self.folder}' is full: the model is not exported")
 
 
 class _Timer:
-    """Says when so many minutes have passed."""
+    """Says when so many minutes have passed, or a number of steps is full."""
 
-    def __init__(self, minutes: float) -> None:
-        self.seconds = 60 * minutes
+    def __init__(self, minutes: float, steps: int) -> None:
+        self.seconds, self.steps = 60 * minutes, steps
         self.restart()
 
     def restart(self) -> None:
         self.since = time.monotonic()
 
-    def due(self) -> bool:
-        return time.monotonic() - self.since > self.seconds
+    def due(self, step: int) -> bool:
+        full = self.steps > 0 and step % self.steps == 0
+        return full or time.monotonic() - self.since > self.seconds
 
 
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Ctrl-C waits until the block is done: a step that was taken by half could not be resumed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals never arrive here
-        return
-    caught = []
-    former = signal.signal(signal.SIGINT, lambda *arrived: caught.append(arrived))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, former)
-    if caught:
-        signal.raise_signal(signal.SIGINT)
+def _restore(folder: Path, optimizer: Optimizer, ranks: Ranks, recipe: Mapping | None) -> dict:
+    """Load the newest checkpoint into `optimizer`; its meta values, none without one.
 
-
-def _restore(folder: Path, optimizer: Optimizer) -> tuple[int, float]:
-    """Step and seconds of the newest checkpoint, loaded into `optimizer`; zeros without one."""
-    found = checkpoint.load_newest(folder)
+    Args:
+        recipe: what the run must have been begun with; None takes any.
+    """
+    checkpoints = folder / "checkpoints"
+    found = checkpoint.load_newest(checkpoints, ranks)
     if found is None:
-        return 0, 0.0
+        return {}
+    if recipe is not None:
+        check_unchanged(found.meta["recipe"], recipe, folder)
     try:
         optimizer.load_tensors(found.tensors)
     except (KeyError, RuntimeError) as error:
         raise UserError(
-            f"The checkpoint in '{folder}' is of another network than the recipe's: "
+            f"The checkpoint in '{checkpoints}' is of another network than the recipe's: "
             "name another folder with out=FOLDER, or remove it."
         ) from error
-    return found.meta["step"], found.meta["seconds"]
-
-
-def _append(file: Path, row: Mapping[str, float]) -> None:
-    with open(file, "a", encoding="utf-8") as handle:
-        handle.write(json.dumps(row) + "\n")
+    return found.meta

@@ -5,11 +5,14 @@ shapes; orthogonalising those of one shape together is several times faster on a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from skyloom.train.ranks import ALONE, Ranks
+from skyloom.train.sharding import row_counts
 
 COEFFICIENTS = (3.4445, -4.775, 2.0315)
 """Of the quintic Newton-Schulz iteration that moves singular values towards one."""
@@ -24,20 +27,36 @@ class Muon(torch.optim.Optimizer):
     equation 4), so that both take the same learning rate.
     """
 
-    def __init__(self, matrices: Iterable[Tensor], lr: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        matrices: Iterable[Tensor],
+        lr: float,
+        weight_decay: float,
+        shapes: Sequence[tuple[int, int]] | None = None,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        """Of each matrix this process may hold some rows; `shapes` are those of the whole ones."""
+        matrices = list(matrices)
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay})
+        self.ranks = ranks
+        wholes = shapes or [(len(matrix), matrix.shape[1]) for matrix in matrices]
+        self.shapes = dict(zip(matrices, wholes, strict=True))
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move every matrix that has a gradient."""
         for group in self.param_groups:
-            same: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+            same: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
             for matrix in group["params"]:
                 if matrix.grad is not None:
-                    same[matrix.shape].append((matrix, self._ahead(matrix, matrix.grad)))
+                    same[self.shapes[matrix]].append((matrix, self._ahead(matrix, matrix.grad)))
             for shape, moved in same.items():
                 matrices = [matrix for matrix, _ in moved]
-                directions = orthogonalised(torch.stack([ahead for _, ahead in moved]))
+                stack = torch.stack([ahead for _, ahead in moved])
+                if self.ranks.ranks == 1:
+                    directions = orthogonalised(stack)
+                else:
+                    directions = orthogonalised_apart(stack, shape[0], self.ranks)
                 scale = 0.2 * max(shape) ** 0.5
                 torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(matrices, list(directions), alpha=-group["lr"] * scale)
@@ -65,3 +84,28 @@ def orthogonalised(
         gram = x @ x.mT
         x = torch.baddbmm(x, b * gram + c * (gram @ gram), x, beta=a)
     return (x.mT if tall else x).to(stack.dtype)
+
+
+def orthogonalised_apart(
+    stack: Float[Tensor, "matrices here columns"], rows: int, ranks: Ranks
+) -> Float[Tensor, "matrices here columns"]:
+    """The same where each process holds some of the `rows` of every matrix.
+
+    Every process gets its share of the matrices whole, works on those, and sends the rows back.
+    """
+    from torch import distributed
+
+    count, here, columns = stack.shape
+    matrices, heights = row_counts(count, ranks.ranks), row_counts(rows, ranks.ranks)
+    mine = matrices[ranks.rank]
+    by_matrix = [each * here * columns for each in matrices]
+    by_rows = [mine * height * columns for height in heights]
+    sent = stack.bfloat16().flatten()
+    got = sent.new_empty(sum(by_rows))
+    distributed.all_to_all_single(got, sent, by_rows, by_matrix, group=ranks.everyone)
+    parts = [part.view(mine, -1, columns) for part in got.split(by_rows)]
+    if mine:
+        parts = list(orthogonalised(torch.cat(parts, dim=1)).split(heights, dim=1))
+    back = torch.cat([part.reshape(-1) for part in parts])
+    distributed.all_to_all_single(sent, back, by_matrix, by_rows, group=ranks.everyone)
+    return sent.view(count, here, columns).to(stack.dtype)

@@ -4,12 +4,17 @@ The model itself runs in bf16: on a CPU that halves the bytes and doubles the ma
 are far smaller than bf16 can add, so each weight has an fp32 master that the optimizer moves.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from skyloom.train.checkpoint import Stored
 from skyloom.train.muon import Muon
+from skyloom.train.ranks import ALONE, Ranks
+from skyloom.train.sharding import here, plain_name, rows_here
 
 
 @dataclass(frozen=True)
@@ -51,37 +56,59 @@ class Optimizer:
     """Moves the weights of several modules together, and keeps their running average.
 
     Masters, moments and averages are named tensors (`tensors`), so that a checkpoint is a
-    safetensors file and nothing is ever pickled.
+    safetensors file and nothing is ever pickled. Where weights are sharded over several processes,
+    each keeps those of its own rows.
     """
 
-    def __init__(self, modules: dict[str, nn.Module], config: OptimConfig) -> None:
-        self.config = config
+    def __init__(
+        self, modules: dict[str, nn.Module], config: OptimConfig, ranks: Ranks = ALONE
+    ) -> None:
+        self.config, self.ranks = config, ranks
         self.weights = {
-            f"{module}.{name}": weight
+            f"{module}.{plain_name(name)}": weight
             for module, owner in modules.items()
             for name, weight in owner.named_parameters()
             if weight.requires_grad
         }
         # What never moves belongs to the run all the same: statistics, frozen parts.
-        self.frozen = {
+        frozen = {
             name: tensor
             for module, owner in modules.items()
             for key, tensor in owner.state_dict().items()
-            if (name := f"{module}.{key}") not in self.weights
+            if (name := f"{module}.{plain_name(key)}") not in self.weights
         }
+        self.frozen = {name: here(tensor) for name, tensor in frozen.items()}
+        self.rows = {
+            name: rows_here(tensor, ranks) for name, tensor in (self.weights | frozen).items()
+        }
+        self.sharded = any(rows is not None for rows in self.rows.values())
         # Muon wants matrices: a convolution's master is (outputs, everything else).
         self.masters = {
-            name: weight.detach().float().flatten(min(1, max(0, weight.ndim - 1))).clone()
+            name: here(weight).float().flatten(min(1, max(0, weight.ndim - 1))).clone()
             for name, weight in self.weights.items()
         }
         self._shaped = {
-            name: self.masters[name].view(weight.shape) for name, weight in self.weights.items()
+            name: self.masters[name].view(here(weight).shape)
+            for name, weight in self.weights.items()
         }
         self.averages = {name: master.clone() for name, master in self.masters.items()}
+        self.algorithms = self._algorithms()
+        self._used_up = False
+
+    def _algorithms(self) -> list[torch.optim.Optimizer]:
+        """What moves the masters: Muon the hidden matrices if it is asked for, AdamW the others."""
+        config = self.config
         hidden = {n for n, w in self.weights.items() if config.muon and _is_hidden_matrix(n, w)}
         matrices = [master for name, master in self.masters.items() if name in hidden]
-        others = [master for name, master in self.masters.items() if name not in hidden]
-        self.algorithms: list[torch.optim.Optimizer] = [
+        shapes = [
+            (len(weight), math.prod(weight.shape[1:]))
+            for name, weight in self.weights.items()
+            if name in hidden
+        ]
+        others = [
+            master for n, master in self.masters.items() if n not in hidden and master.numel()
+        ]
+        algorithms: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(
                 others,
                 lr=config.lr,
@@ -91,21 +118,50 @@ class Optimizer:
             )
         ]
         if matrices:
-            self.algorithms.append(Muon(matrices, config.lr, config.weight_decay))
+            rate, decay = config.lr, config.weight_decay
+            algorithms.append(
+                Muon(matrices, rate, decay, shapes, self.ranks if self.sharded else ALONE)
+            )
+        return algorithms
 
     @torch.no_grad()
-    def step(self, step: int) -> float:
-        """Apply the gradients that lie on the weights; return the norm they had before clipping.
-
-        A gradient that is not finite moves nothing; the norm says so to the caller.
-        """
+    def gather(self) -> None:
+        """Add the gradients that lie on the weights to those of the masters, in fp32."""
         for name, weight in self.weights.items():
-            gradient = weight.grad
             master = self.masters[name]
-            master.grad = None if gradient is None else gradient.float().reshape(master.shape)
+            if self._used_up:
+                master.grad = None
+            if weight.grad is None:
+                continue
+            gradient = here(weight.grad).float().reshape(master.shape)
+            master.grad = gradient if master.grad is None else master.grad.add_(gradient)
             weight.grad = None
-        norm = torch.nn.utils.clip_grad_norm_(list(self.masters.values()), self.config.clip)
-        if torch.isfinite(norm):
+        self._used_up = False
+
+    @torch.no_grad()
+    def step(self, step: int, total: float = 1.0, limit: float = math.inf) -> float:
+        """Apply the gradients that lie on the weights, and those that were gathered before.
+
+        A gradient that is not finite, or whose norm is above `limit`, moves nothing.
+
+        Args:
+            total: what the sum of all gradients is divided by.
+
+        Returns:
+            The norm that the gradient had before clipping.
+        """
+        self.gather()
+        self._used_up = True
+        if self.ranks.ranks > 1 and not self.sharded:
+            self._add_up()
+        gradients = [m.grad for m in self.masters.values() if m.grad is not None]
+        if total != 1.0:
+            torch._foreach_div_(gradients, total)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.sharded:
+            norm = norm.new_tensor(self.ranks.sum([norm.item() ** 2])[0] ** 0.5)
+        if torch.isfinite(norm) and norm <= limit:
+            torch.nn.utils.clip_grads_with_norm_(self.masters.values(), self.config.clip, norm)
             for algorithm in self.algorithms:
                 for group in algorithm.param_groups:
                     group["lr"] = learning_rate(self.config, step)
@@ -117,32 +173,66 @@ class Optimizer:
             self.use_masters()
         return norm.item()
 
+    def _add_up(self) -> None:
+        """Make the gradients of whole weights the sum over all processes, in one message."""
+        from torch import distributed
+
+        there = [m for m in self.masters.values() if m.numel()]
+        flat = torch.cat(
+            [(torch.zeros_like(m) if m.grad is None else m.grad).flatten() for m in there]
+        )
+        distributed.all_reduce(flat)
+        for master, piece in zip(there, flat.split([m.numel() for m in there]), strict=True):
+            master.grad = piece.view_as(master)
+
     @torch.no_grad()
     def use_averages(self) -> None:
         """Put the averaged weights into the modules (to evaluate or to export)."""
         for name, weight in self.weights.items():
-            weight.copy_(self.averages[name].view(weight.shape))
+            rows = here(weight)
+            rows.copy_(self.averages[name].view(rows.shape))
 
     @torch.no_grad()
     def use_masters(self) -> None:
         """Put the weights that training goes on from into the modules."""
         for name, weight in self.weights.items():
-            weight.copy_(self._shaped[name])
+            here(weight).copy_(self._shaped[name])
+
+    @torch.no_grad()
+    def distance(self) -> float:
+        """How far the averages are from the masters, as a share of the masters' norm."""
+        apart = [(self.averages[n] - m).square().sum().item() for n, m in self.masters.items()]
+        size = [master.square().sum().item() for master in self.masters.values()]
+        far, whole = sum(apart), sum(size)
+        if self.sharded:
+            far, whole = self.ranks.sum([far, whole])
+        return (far / whole) ** 0.5 if whole else 0.0
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that a resumed run needs, by name."""
+        """Everything that a resumed run needs, by name: the rows that lie here.
+
+        What all processes have alike is the first one's to keep.
+        """
         named = {f"master/{name}": tensor for name, tensor in self.masters.items()}
         named |= {f"average/{name}": tensor for name, tensor in self.averages.items()}
-        named |= {f"frozen/{name}": tensor for name, tensor in self.frozen.items()}
         for algorithm in self.algorithms:
             for name, master in self.masters.items():
                 for key, value in algorithm.state.get(master, {}).items():
                     named[f"{type(algorithm).__name__}/{name}/{key}"] = torch.as_tensor(value)
-        return named
+        named |= {f"frozen/{name}": tensor for name, tensor in self.frozen.items()}
+        return {
+            key: tensor
+            for key, tensor in named.items()
+            if (tensor.numel() if self._in_rows(key, tensor) else self.ranks.first)
+        }
+
+    def _in_rows(self, key: str, tensor: Tensor) -> bool:
+        """Whether every process keeps some rows of what has this key."""
+        return tensor.ndim > 0 and self.rows[key.split("/")[1]] is not None
 
     @torch.no_grad()
-    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """The inverse of `tensors`.
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """The inverse of `tensors`, from whole ones: any number of processes may have saved them.
 
         Raises:
             KeyError: a master, an average or a frozen tensor is missing.
@@ -154,7 +244,7 @@ class Optimizer:
             ("frozen", self.frozen),
         ):
             for name, tensor in kept.items():
-                saved = tensors[f"{kind}/{name}"]
+                saved = self._rows_of(tensors, f"{kind}/{name}", tensor.ndim)
                 if saved.shape != tensor.shape:  # which `copy_` would broadcast
                     raise RuntimeError(f"{name} is {tuple(saved.shape)}, not {tuple(tensor.shape)}")
                 tensor.copy_(saved)
@@ -166,13 +256,23 @@ class Optimizer:
                     continue
                 prefix = f"{kind}/{name}/"
                 state = {
-                    k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
+                    key.removeprefix(prefix): self._rows_of(tensors, key, not key.endswith("/step"))
+                    for key in tensors
+                    if key.startswith(prefix)
                 }
                 if state:
                     algorithm.state[master] = {
                         key: value.to(master.device).clone() for key, value in state.items()
                     }
         self.use_masters()
+
+    def _rows_of(self, tensors: Mapping[str, Tensor], key: str, dimensions: int) -> Tensor:
+        """What of a saved tensor belongs here."""
+        rows = self.rows[key.split("/")[1]]
+        if rows is None or not dimensions:
+            return tensors[key]
+        assert isinstance(tensors, Stored), "whole tensors of a sharded model stay in their files"
+        return tensors.rows(key, rows.first, rows.count, rows.whole)
 
 
 def _is_hidden_matrix(name: str, weight: Tensor) -> bool:

@@ -16,6 +16,8 @@ class Prefetch(Generic[Batch]):
 
     Args:
         draw: makes the batch of a step. What it raises comes to who asks for that step.
+        stride: what lies between the steps that are asked for: where several processes train
+            together, each skips those of the others.
         ahead: steps that are drawn, or being drawn, beyond the one asked for; as many batches
             wait in memory. More of them even out batches that take long now and then.
 
@@ -24,8 +26,8 @@ class Prefetch(Generic[Batch]):
             grows nearly as fast as the clock, training is starved of data.
     """
 
-    def __init__(self, draw: Callable[[int], Batch], ahead: int = 2) -> None:
-        self.draw, self.ahead = draw, ahead
+    def __init__(self, draw: Callable[[int], Batch], ahead: int = 2, stride: int = 1) -> None:
+        self.draw, self.ahead, self.stride = draw, ahead, stride
         self.waited = 0.0
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         self._coming: dict[int, Future[Batch]] = {}
@@ -36,7 +38,7 @@ class Prefetch(Generic[Batch]):
         Raises:
             What `draw` raises, with a note that says which step it was for.
         """
-        wanted = range(step, step + self.ahead + 1)
+        wanted = range(step, step + self.ahead * self.stride + 1, self.stride)
         for other in [each for each in self._coming if each not in wanted]:
             self._coming.pop(other).cancel()
         for later in wanted:

@@ -11,6 +11,7 @@ from skyloom.text.bundled import BundledTextConfig
 from skyloom.train.loop import LoopConfig
 from skyloom.train.lora import LoraConfig
 from skyloom.train.optim import OptimConfig
+from skyloom.train.parallel import ParallelConfig
 from skyloom.train.samples import SamplesConfig
 from skyloom.transformer.config import TransformerConfig
 
@@ -59,6 +60,7 @@ class TransformerRecipe:
     samples: SamplesConfig = field(default_factory=SamplesConfig)
     optim: OptimConfig = field(default_factory=lambda: OptimConfig(muon=True))
     loop: LoopConfig = field(default_factory=LoopConfig)
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> TransformerRecipe:

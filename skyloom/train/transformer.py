@@ -30,7 +30,9 @@ from skyloom.text.tokenizer import Tokenizer
 from skyloom.train.batches import Batch, LatentBatches
 from skyloom.train.loop import run
 from skyloom.train.lora import ADAPTERS, adapt, merged, save_adapters
+from skyloom.train.parallel import shard, together
 from skyloom.train.prefetch import Prefetch
+from skyloom.train.ranks import ALONE, Ranks
 from skyloom.train.recipe import TransformerRecipe, load_recipe
 from skyloom.train.samples import Samples
 from skyloom.train.truth import TruthHead, truth_labels
@@ -105,7 +107,7 @@ def _networks(
 class TransformerTask:
     """Loss, evaluation and export of transformer and text encoder."""
 
-    def __init__(self, recipe: TransformerRecipe) -> None:
+    def __init__(self, recipe: TransformerRecipe, ranks: Ranks = ALONE) -> None:
         self.recipe = recipe
         self.device = pick_device(recipe.device)
         self.dtype = pick_dtype(self.device)
@@ -128,9 +130,9 @@ class TransformerTask:
         if recipe.truth_weight:
             self.modules["truth"] = self.truth
         self.prediction = named_prediction(recipe.model.prediction)
-        self.draw = Prefetch(self.train.batch)
+        self.draw = Prefetch(self.train.batch, stride=ranks.replicas)
         self.sheets = None
-        if recipe.samples.minutes:
+        if recipe.samples.minutes and ranks.first:
             said = [dataset.rows[row].captions for row in sorted(apart)]
             captions = [each[0] for each in said if each][:SAMPLED]
             self.sheets = Samples(
@@ -141,8 +143,9 @@ class TransformerTask:
         """Mean loss of the tokens that were not given, plus what the truth head costs."""
         batch = self.draw(step)
         losses, output = self._losses(batch)
-        flow = _mean(losses, batch.free * (1 + self.recipe.subject_weight * batch.subject))
-        figures = by_sigma(losses, batch.sigma, batch.free)
+        counts = batch.free * (1 + self.recipe.subject_weight * batch.subject)
+        flow, weight = _mean(losses, counts), float(counts.sum())
+        figures = {"weight": weight} | by_sigma(losses, batch.sigma, batch.free)
         if not self.recipe.truth_weight:
             return flow, figures
         labels = truth_labels(batch.truths, batch.clean.grids, self.train.time_stride)
@@ -178,6 +181,14 @@ class TransformerTask:
     def sample(self, step: int) -> dict[str, float]:
         """Make the clips of the recipe's [samples] after so many steps, if it is time for them."""
         return self.sheets.make(step) if self.sheets is not None and self.sheets.due() else {}
+
+    def samples(self, step: int) -> tuple[str, ...]:
+        """The names of the clips in the batch of a step."""
+        return self.train.names(step)
+
+    def waited(self) -> float:
+        """Seconds, in all, that training has waited for batches."""
+        return self.draw.waited
 
     def export(self, folder: Path) -> None:
         """Write a whole model folder: these two and the autoencoder that made the latents.
@@ -221,11 +232,34 @@ def by_sigma(
     }
 
 
-def main(recipe_path: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> int:
-    """Train by a recipe file; see `loop.run`."""
+def main(
+    recipe_path: Path,
+    overrides: Sequence[str] = (),
+    minutes: float | None = None,
+    allow_changes: bool = False,
+) -> int:
+    """Train by a recipe file, with the other processes if torchrun started some; see `loop.run`."""
     recipe = load_recipe(recipe_path, overrides)
     require(recipe, in_use(recipe.device))
-    task = TransformerTask(recipe)
+    if recipe.parallel.shard and recipe.samples.minutes:
+        raise UserError(
+            f"samples.minutes is {recipe.samples.minutes} and parallel.shard is on: clips are not "
+            "made while weights are sharded; set samples.minutes=0."
+        )
     # Muon is for whole matrices; the factors of one are moved by AdamW.
     optim = replace(recipe.optim, muon=False) if recipe.lora.rank else recipe.optim
-    return run(task, optim, recipe.loop, Path(recipe.out), to_dict(recipe), minutes, "transformer")
+    with together() as ranks:
+        task = TransformerTask(recipe, ranks)
+        if recipe.parallel.shard:
+            shard(task.modules, ranks)
+        return run(
+            task,
+            optim,
+            recipe.loop,
+            Path(recipe.out),
+            to_dict(recipe),
+            minutes,
+            "transformer",
+            allow_changes,
+            ranks,
+        )

@@ -11,9 +11,10 @@ from tiny import rows
 from torch import Tensor, nn
 
 from skyloom.errors import UserError
-from skyloom.train import checkpoint
-from skyloom.train.loop import LoopConfig, Task, _interrupts_held_back, run
+from skyloom.train import checkpoint, interrupts
+from skyloom.train.loop import LoopConfig, run
 from skyloom.train.optim import OptimConfig
+from skyloom.train.task import Task
 
 OPTIM = OptimConfig(lr=0.1, warmup=0, steps=12, ema=0.5)
 LOOP = LoopConfig(log_every=4)
@@ -126,14 +127,17 @@ def test_saving_and_judging_in_between_change_nothing(tmp_path: Path) -> None:
     plain, busy = Line(), Line()
     trained(plain, tmp_path / "plain")
     trained(busy, tmp_path / "busy", LoopConfig(save_minutes=0.0, evaluate_minutes=0.0))
-    assert len(busy.evaluated) == 13 and len(plain.evaluated) == 1
+    assert len(busy.evaluated) == 12 and len(plain.evaluated) == 1
     assert torch.equal(plain.line.weight, busy.line.weight)
     assert len(list((tmp_path / "busy" / "checkpoints").iterdir())) == checkpoint.KEEP
 
 
 def test_a_few_bad_gradients_are_skipped_and_many_stop_the_run(tmp_path: Path) -> None:
     task = BadLine()
-    with pytest.raises(UserError, match=r"not finite 5 times in a row; a lower optim.lr than 0.1"):
+    with pytest.raises(
+        UserError,
+        match="5 batches in a row were skipped, the last because the loss",
+    ):
         trained(task, tmp_path)
     assert task.seen == list(range(8))
     assert torch.isfinite(task.line.weight).all()
@@ -165,7 +169,7 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
 def test_ctrl_c_waits_for_the_end_of_a_step() -> None:
     done = []
     with pytest.raises(KeyboardInterrupt):
-        with _interrupts_held_back():
+        with interrupts.held_back():
             signal.raise_signal(signal.SIGINT)
             done.append("the rest of the step")
         done.append("never")

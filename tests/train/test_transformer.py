@@ -127,7 +127,7 @@ def test_every_prediction_trains(tiny: Tiny, prediction: str) -> None:
     task = TransformerTask(recipe(tiny, f"model.prediction={prediction}", "truth_weight=0"))
     loss, figures = task.loss(0)
     loss.backward()
-    assert loss.item() > 0 and figures == {}
+    assert loss.item() > 0 and figures["weight"] > 0
     assert set(task.modules) == {"transformer", "text"}
     assert task.transformer.leave.weight.grad is not None
 
