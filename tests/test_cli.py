@@ -48,6 +48,7 @@ FLAGS = {
     "skyloom bench adherence": f"{BENCH} --prompts",
     "skyloom bench editing": f"{BENCH} --quick",
     "skyloom bench speed": BENCH,
+    "skyloom bench training": "--json --quick",
 }
 
 

@@ -13,11 +13,12 @@ def add_verbs(verbs: Verbs) -> None:
     parser = add_verb(
         verbs,
         "bench",
-        "measure reconstruction, adherence, editing or speed",
+        "measure reconstruction, adherence, editing, speed or training",
         "skyloom bench reconstruction holiday.mp4\n"
         "skyloom bench adherence --json adherence.json\n"
         "skyloom bench editing --quick\n"
-        "skyloom bench speed",
+        "skyloom bench speed\n"
+        "skyloom bench training --quick",
         run_reconstruction,
     )
     benches = parser.add_subparsers(dest="bench", metavar="BENCH", required=True)
@@ -53,9 +54,18 @@ def add_verbs(verbs: Verbs) -> None:
         "skyloom bench speed --json speed.json",
         run_speed,
     )
-    for bench in (reconstruction, adherence, editing, speed):
+    training = add_verb(
+        benches,
+        "training",
+        "useful tokens a second of packed training, beside the peers of diffusers",
+        "skyloom bench training --quick --json training.json",
+        run_training,
+    )
+    training.add_argument("--quick", action="store_true", help="a shallower network, fewer rounds")
+    for bench in (reconstruction, adherence, editing, speed, training):
         add = bench.add_argument
-        add("--model", type=Path, metavar="FOLDER", help="a model folder, not the bundled model")
+        if bench is not training:
+            add("--model", type=Path, metavar="FOLDER", help="a model folder, not the bundled one")
         add("--json", type=Path, metavar="FILE", help="write every figure to FILE")
 
 
@@ -92,6 +102,14 @@ def run_speed(args: argparse.Namespace) -> None:
     from skyloom.bench import speed
 
     print(speed.table(speed.run(args.model, args.json)))
+
+
+def run_training(args: argparse.Namespace) -> None:
+    """Measure training on clips of native sizes."""
+    _check_json(args)
+    from skyloom.bench import training
+
+    print(training.table(training.run(args.json, args.quick)))
 
 
 def _check_json(args: argparse.Namespace) -> None:
