@@ -174,6 +174,11 @@ def advice(found: Plan) -> list[str]:
     return would
 
 
+def _sharded(recipe: TransformerRecipe) -> TransformerRecipe:
+    """The recipe with its state divided among the ranks."""
+    return replace(recipe, parallel=replace(recipe.parallel, shard=True))
+
+
 def gib(size: float) -> str:
     """Bytes for people."""
     return f"{size / 2**30:,.1f} GiB" if size >= 2**29 else f"{size / 2**20:,.0f} MiB"
@@ -219,7 +224,7 @@ def _memory(
         recipe.model,
         recipe.text,
         clips,
-        ranks=cluster.count,
+        ranks=cluster.count if recipe.parallel.shard else 1,
         checkpointed=checkpointed,
         element=element if cpu else 2,
         fused=not cpu,
@@ -230,16 +235,19 @@ def _memory(
 def _more(found: Plan) -> list[str]:
     """More ranks of the same card, or as many of the smallest card that would do."""
     card, would = found.cluster.device, []
-    count = found.cluster.count * 2
+    recipe = _sharded(found.recipe)
+    count = found.cluster.count * (2 if found.recipe.parallel.shard else 1)
     while count <= MOST_RANKS:
         memories = [
-            _memory(found.recipe, found.networks, found.batch, Cluster(count, card), lean)
+            _memory(recipe, found.networks, found.batch, Cluster(count, card), lean)
             for lean in (False, True)
         ]
         fitting = [memory for memory in memories if memory.total <= card.memory]
         if fitting:
             how = "" if fitting[0] is memories[0] else " with checkpointing"
-            would.append(f"{count}x{card.name}{how}")
+            more = "" if count == found.cluster.count else f"{count}x{card.name}"
+            shard = "" if found.recipe.parallel.shard else "parallel.shard=true"
+            would.append(" and ".join(part for part in (shard, more) if part) + how)
             break
         count *= 2
     larger = [

@@ -79,7 +79,10 @@ def _notes(plan: Plan) -> list[str]:
             f"{plan.batch[0].video:,} tokens are assumed (--clip-tokens says how long they are)."
         )
     if plan.cluster.count > 1:
-        notes.append("Weights and state are taken to be divided among all ranks (FSDP).")
+        divided = "divided among the ranks (parallel.shard)"
+        whole = "whole in every rank (parallel.shard=true divides them)"
+        state = divided if plan.recipe.parallel.shard else whole
+        notes.append(f"Weights, averages and the optimizer's moments are {state}.")
     return notes
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,12 @@ from skyloom.errors import UserError
 from skyloom.plan.devices import CARDS, Cluster, Device, parse_cluster
 from skyloom.plan.memory import PROCESS, block_bytes, memory_of
 from skyloom.plan.networks import counted
-from skyloom.plan.plan import plan, require
+from skyloom.plan.plan import advice, plan, require
 from skyloom.plan.work import Clip, step_flops, work_of
 from skyloom.presets import PRESETS
 from skyloom.text.bundled import BundledTextConfig
 from skyloom.text.features import TextFeatures
+from skyloom.train.parallel import ParallelConfig
 from skyloom.train.recipe import TransformerRecipe, load_recipe
 from skyloom.train.transformer import TransformerTask
 from skyloom.transformer.config import TransformerConfig
@@ -138,6 +140,17 @@ def test_what_does_not_fit_and_what_would(tmp_path: Path, capsys: pytest.Capture
     assert fewer.fits or (fewer.lean.total <= fewer.cluster.device.memory)
     with pytest.raises(UserError, match="needs about .* and there are .* what would fit is"):
         require(load_recipe(recipe), Cluster(1, Device("cpu", 1.0, 2**30)))
+
+
+def test_state_is_whole_in_every_rank_unless_the_recipe_divides_it() -> None:
+    sizes = PRESETS["open-sora-2"]
+    recipe = TransformerRecipe(out="o", data="d", autoencoder="a", tokens=4096,
+                               model=sizes.model, text=sizes.text)  # fmt: skip
+    divided = replace(recipe, parallel=ParallelConfig(shard=True))
+    cards = parse_cluster("64xH100")
+    whole = plan(recipe, cards)
+    assert not whole.fits and plan(divided, cards).fits
+    assert any(said.startswith("parallel.shard=true") for said in advice(whole))
 
 
 def test_training_is_refused_before_it_begins(
