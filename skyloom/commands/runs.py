@@ -1,15 +1,11 @@
 """The verb `runs`: what each run did."""
 
 import argparse
-import datetime
+import time
 from pathlib import Path
 
 from skyloom.commands.parsing import Verbs, add_verb
 from skyloom.errors import UserError
-from skyloom.files import atomic_path, check_writable
-
-PAGE = "run.html"
-"""The page's name in the folder of its run, unless told otherwise."""
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -17,53 +13,48 @@ def add_verbs(verbs: Verbs) -> None:
     add = add_verb(
         verbs,
         "runs",
-        "a table of all runs, or one run's curves and samples as a page",
-        "skyloom runs\nskyloom runs first --folder out -o first.html",
+        "list training runs, or write one as an HTML page with curves and samples",
+        "skyloom runs\nskyloom runs tiny_transformer -o tiny.html",
         run,
     ).add_argument
-    add("name", nargs="?", metavar="NAME", help="of a run: writes its page instead of the table")
+    add("name", nargs="?", metavar="NAME", help="of a run; without one, a table of all")
     add("--folder", type=Path, default=Path("out"), metavar="FOLDER",
         help="where the runs are (default: out)")  # fmt: skip
-    add("-o", "--out", type=Path, metavar="FILE.html",
-        help=f"the page (default: {PAGE} in the run's folder)")  # fmt: skip
+    add("-o", "--out", type=Path, metavar="FILE.html", help="(default: NAME.html)")
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the table, or write the page."""
+    from skyloom.bench.table import Cell, format_table
+    from skyloom.runlog.page import write_page
+    from skyloom.runlog.read import find_runs
+
+    found = find_runs(args.folder)
     if args.name is None:
         if args.out is not None:
-            raise UserError(f"'{args.out}' would be the page of one run: name the run as well.")
-        print(table(args.folder))
+            raise UserError("-o writes the page of a run: name one.")
+        rows: list[list[Cell]] = []
+        for each in found:
+            last = each.metrics[-1] if each.metrics else {"step": 0}
+            held = each.held_out
+            rows.append([
+                each.name, each.kind, f"{last['step']:,}", last.get("loss"),
+                f"{held[1]:.3f} {held[0]}" if held else None, last.get("seconds", 0) / 3600,
+                time.strftime("%m-%d %H:%M", time.localtime(each.seen)), each.state,
+            ])  # fmt: skip
+        columns = ["run", "kind", "step", "loss", "held out", "hours", "last seen", "health"]
+        print(format_table(f"runs in {args.folder}", columns, rows))
         return
-    from skyloom.runlog.page import page
-    from skyloom.runlog.reading import named_run
+    named = [each for each in found if each.name == args.name]
+    if not named:
+        import difflib
 
-    found = named_run(args.folder, args.name)
-    target = args.out or found.folder / PAGE
-    check_writable(target)
-    text = page(found)
-    with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    print(target)
-
-
-def table(folder: Path) -> str:
-    """All runs below a folder, the one that changed last first."""
-    from skyloom.bench.table import Cell, format_table
-    from skyloom.runlog.curves import short
-    from skyloom.runlog.reading import find_runs
-
-    rows: list[list[Cell]] = []
-    for each in find_runs(folder):
-        seen = datetime.datetime.fromtimestamp(each.seen).astimezone()
-        loss, held_out = (
-            None if value is None else short(value) for value in (each.loss, each.held_out_loss)
+        (nearest,) = difflib.get_close_matches(args.name, [r.name for r in found], 1, 0.0)
+        raise UserError(
+            f"There is no run '{args.name}' in '{args.folder}': the nearest is '{nearest}'."
         )
-        rows.append(
-            [each.name, each.kind, f"{each.step:,}", loss, held_out, each.hours,
-             f"{seen:%Y-%m-%d %H:%M}"]
-        )  # fmt: skip
-    if not rows:
-        raise UserError(f"There are no runs in '{folder}': --folder FOLDER names another one.")
-    columns = ["run", "trains", "step", "loss", "held-out loss", "hours", "last seen"]
-    return format_table("runs", columns, rows)
+    out = args.out or Path(f"{args.name}.html")
+    if out.suffix != ".html":
+        raise UserError(f"'{out}' is to be a page: name a .html file.")
+    write_page(named[0], out)
+    print(f"{out}: {len(named[0].metrics)} lines of figures")

@@ -1,174 +1,169 @@
-"""One run as one HTML page that needs nothing beside itself: no server, no script, no network."""
+"""A run as one HTML page that needs nothing beside it: no server, no network, no script."""
 
 import base64
-import datetime
+import json
+import math
+import time
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from skyloom.runlog.curves import Line, chart, short
-from skyloom.runlog.reading import Row, Run, by_sigma, figures, number, points
+from skyloom.files import atomic_path, check_writable
+from skyloom.runlog.read import Run
 
-SHEETS = 12
-"""Pictures of samples on a page: the first, the last, and some between."""
-LARGEST_PICTURE = 8 * 2**20
-PNG = b"\x89PNG\r\n\x1a\n"
-ROWS = 40
-"""Rows of a table, the newest."""
-OWN_CHART = ("loss", "norm", "lr", "steps_per_second", "waiting")
-"""Figures of the log that have a chart of their own with a title in words."""
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+WIDTH, HEIGHT, LEFT, BELOW = 640, 240, 64, 28
+POINTS = 600
+"""Points of a curve at most; longer ones are thinned."""
+SHEETS = 8
+"""Sheets of samples that are shown, the latest."""
+COLORS = ("#3b76d8", "#d9822b", "#2f9e63", "#b2488f")
+
+Points = Sequence[tuple[float, float]]
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d2430; --soft: #68717f; --line: #dfe3e8; --ground: #fff }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e9ee; --soft: #9aa4b2; --line: #333b47; --ground: #14181f } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground);
+  max-width: 1360px; margin: 2rem auto; padding: 0 1.5rem }
+h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.05rem; margin: 2rem 0 .6rem }
+.soft, text { color: var(--soft); fill: var(--soft); font-size: 12px }
+.curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1.5rem }
+figure { margin: 0 } figcaption { font-weight: 600 } svg { width: 100%; height: auto }
+.grid { stroke: var(--line) } table { border-collapse: collapse; font-size: 13px }
+td, th { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid var(--line) }
+img { max-width: 100%; border-radius: 4px } pre { overflow: auto; font-size: 12px }
+.scroll { overflow-x: auto }
+"""
+
+
+def write_page(run: Run, path: Path) -> None:
+    """Write the page, whole or not at all.
+
+    Raises:
+        UserError: it cannot be written there.
+    """
+    check_writable(path)
+    with atomic_path(path) as temporary:
+        temporary.write_text(page(run), encoding="utf-8")
 
 
 def page(run: Run) -> str:
-    """The whole page."""
-    style = files("skyloom.runlog").joinpath("page.css").read_text(encoding="utf-8")
+    """The page's HTML."""
+    seen = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.seen))
+    last = run.metrics[-1] if run.metrics else {"step": 0}
+    hours = last.get("seconds", 0) / 3600
+    curves = [
+        chart(name, {label: run.series(key) for label, key in lines.items()})
+        for name, lines in (
+            ("Loss", {"training": "loss", "held out": "held_out_loss"}),
+            ("Held-out loss of subjects", {"subjects": "held_out_subject_loss"}),
+            ("PSNR, dB", {"training": "psnr", "world": "psnr_world", "real": "psnr_real"}),
+            ("Adherence", {"held-out prompts": "adherence"}),
+            ("Gradient norm", {"norm": "norm"}),
+            ("Learning rate", {"rate": "lr"}),
+            ("Steps a second", {"speed": "steps_per_second"}),
+            ("Share of time waiting for data", {"waiting": "waiting"}),
+        )
+    ]
+    curves.insert(1, chart("Loss by noise level", run.by_sigma()))
+    health = [f"step {row['step']}: {row.get('says', '')}" for row in run.health]
     parts = [
-        _head(run),
-        _section("Warnings", _warnings(run)),
-        _section("Curves", _curves(run)),
-        _section("Loss by noise level", _sigma(run)),
-        _section("Samples", _samples(run.sheets)),
-        _section("Evaluations", _evaluations(run.evaluations)),
+        f"<h1>{escape(run.name)}</h1>",
+        f'<p class="soft">{run.kind}, step {last["step"]:,}, {hours:.1f} hours, last seen {seen}: '
+        f"{escape(run.state)}</p>",
+        f'<div class="curves">{"".join(curves)}</div>',
+        _section("Health", "".join(f"<p>{escape(line)}</p>" for line in health)),
+        _section("Samples", _sheets(run.folder / "samples")),
+        _section("Evaluations", _table(run.evaluations)),
         _section("Recipe", _recipe(run.recipe)),
     ]
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(run.name)}</title><style>{style}</style></head>"
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(run.name)}</title><style>{STYLE}</style></head>"
         f"<body>{''.join(parts)}</body></html>\n"
     )
 
 
-def _head(run: Run) -> str:
-    seen = datetime.datetime.fromtimestamp(run.seen, datetime.UTC)
-    steps = run.recipe.get("optim", {}).get("steps")
-    shown = [
-        ("trains", run.kind),
-        ("step", f"{run.step:,}" + (f" of {steps:,}" if isinstance(steps, int) else "")),
-        ("loss", None if run.loss is None else short(run.loss)),
-        ("held-out loss", None if run.held_out_loss is None else short(run.held_out_loss)),
-        ("hours", f"{run.hours:.2f}"),
-        ("last seen", f"{seen:%Y-%m-%d %H:%M} UTC"),
-    ]
-    tiles = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-        for name, value in shown
-        if value is not None
-    )
-    return f"<header><h1>{escape(run.name)}</h1><dl>{tiles}</dl></header>"
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>" if content else ""
-
-
-def _warnings(run: Run) -> str:
-    """What looked wrong, and the batches that were skipped."""
-    said = [(row, str(row.get("says", ""))) for row in run.rows("health.jsonl")]
-    for row in run.rows("skipped.jsonl"):
-        names = row.get("samples")
-        named = ", ".join(map(str, names)) if isinstance(names, list) else ""
-        said.append((row, f"skipped, because {row.get('why')}{': ' if named else ''}{named}"))
-    said.sort(key=lambda pair: number(pair[0], "step") or 0)
-    lines = [f"<li>step {row['step']:,}: {escape(text)}</li>" for row, text in said[-ROWS:]]
-    return f"<ul>{''.join(lines)}</ul>" if lines else ""
-
-
-def _curves(run: Run) -> str:
-    logged, judged = run.metrics, run.evaluations
-    held_out = Line("held out", points(judged, "held_out_loss"), "c2", dots=True)
-    charts = [
-        chart("Loss", [Line("training", points(logged, "loss")), held_out]),
-        chart("Norm of the gradient", [Line("norm", points(logged, "norm"))]),
-        chart("Learning rate", [Line("lr", points(logged, "lr"))]),
-        chart("Steps a second", [Line("speed", points(logged, "steps_per_second"))]),
-        chart("Share of time waiting for data", [Line("waiting", points(logged, "waiting"))]),
-    ]
-    for name in figures(logged):
-        if name not in OWN_CHART and not name.startswith(("sigma_", "loss_sigma_")):
-            charts.append(chart(f"{name}, training", [Line(name, points(logged, name))]))
-    for name in figures(judged):
-        if name != "held_out_loss":
-            found = points(judged, name)
-            charts.append(chart(f"{name}, evaluated", [Line(name, found, "c2", dots=True)]))
-    shown = "".join(charts)
-    return f'<div class="charts">{shown}</div>' if shown else ""
-
-
-def _sigma(run: Run) -> str:
-    bins = by_sigma(run.metrics)
-    lines = [
-        Line(f"sigma {name}", found, f"s{index}")
-        for index, (name, found) in enumerate(bins.items(), 1)
-    ]
-    drawn = chart("Mean loss of the tokens in each part of sigma (0 clean, 1 noise)", lines)
-    return f'<div class="charts wide">{drawn}</div>' if drawn else ""
-
-
-def _samples(sheets: Sequence[Path]) -> str:
-    """Sheets as data URLs, the newest first."""
-    if len(sheets) > SHEETS:
-        last = len(sheets) - 1
-        sheets = [sheets[round(index * last / (SHEETS - 1))] for index in range(SHEETS)]
-    parts = []
-    for sheet in reversed(sheets):
-        data = _picture(sheet)
-        step = sheet.stem.removeprefix("step_").lstrip("0") or "0"
-        if data:
-            parts.append(
-                f'<figure><figcaption>step {escape(step)}</figcaption><img alt="samples" '
-                f'src="data:image/png;base64,{base64.b64encode(data).decode()}"></figure>'
-            )
-    return "".join(parts)
-
-
-def _picture(sheet: Path) -> bytes | None:
-    """A picture's bytes; None if it is none, too large, or has just gone."""
-    try:
-        if sheet.stat().st_size > LARGEST_PICTURE:
-            return None
-        data = sheet.read_bytes()
-    except OSError:
-        return None
-    return data if data.startswith(PNG) else None
-
-
-def _evaluations(rows: Sequence[Row]) -> str:
-    names = figures(rows)
-    if not names:
+def chart(title: str, lines: Mapping[str, Points]) -> str:
+    """Curves over the steps as inline SVG; nothing where there is nothing to draw."""
+    lines = {name: thinned(points) for name, points in lines.items() if points}
+    if not lines:
         return ""
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("step", "hours", *names))
-    body = []
-    for row in reversed(rows[-ROWS:]):
-        hours = (number(row, "seconds") or 0.0) / 3600
-        cells = [f"{number(row, 'step'):,.0f}", f"{hours:.2f}"]
-        found = (number(row, name) for name in names)
-        cells += ["-" if value is None else short(value) for value in found]
-        body.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
-    lines = "".join(f"<tr>{line}</tr>" for line in body)
-    return f'<div class="scroll"><table><tr>{head}</tr>{lines}</table></div>'
+    every = [point for points in lines.values() for point in points]
+    low, high = min(y for _, y in every), max(y for _, y in every)
+    pad = 0.05 * (high - low) or abs(high) * 0.05 or 1.0
+    low, high = low - pad, high + pad
+    first, last = min(x for x, _ in every), max(x for x, _ in every)
+    span = max(last - first, 1)
+
+    def place(x: float, y: float) -> str:
+        across = LEFT + (WIDTH - LEFT - 8) * (x - first) / span
+        return f"{across:.1f},{(HEIGHT - BELOW) * (high - y) / (high - low):.1f}"
+
+    drawn = []
+    for value in (low + (high - low) * part / 4 for part in range(1, 4)):
+        y = place(first, value).split(",")[1]
+        drawn.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 8}" y1="{y}" y2="{y}"/>')
+        drawn.append(f'<text x="{LEFT - 8}" y="{y}" dy="4" text-anchor="end">{value:.4g}</text>')
+    for step, anchor, x in ((first, "start", LEFT), (last, "end", WIDTH - 8)):
+        drawn.append(f'<text x="{x}" y="{HEIGHT - 8}" text-anchor="{anchor}">{step:,.0f}</text>')
+    legend = []
+    for (name, points), color in zip(lines.items(), COLORS, strict=False):
+        path = " ".join(place(x, y) for x, y in points)
+        drawn.append(
+            f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="1.8"/>'
+            f'<circle cx="{place(*points[-1]).replace(",", chr(34) + " cy=" + chr(34))}" r="3" '
+            f'fill="{color}"><title>{escape(name)}: {points[-1][1]:.5g}</title></circle>'
+        )
+        legend.append(f'<span style="color:{color}">{escape(name)} {points[-1][1]:.4g}</span>')
+    return (
+        f"<figure><figcaption>{escape(title)}</figcaption>"
+        f'<div class="soft">{" &nbsp; ".join(legend)}</div>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(drawn)}</svg></figure>"
+    )
 
 
-def _recipe(recipe: Mapping[str, Any]) -> str:
-    return f"<pre>{escape(chr(10).join(_toml(recipe)))}</pre>" if recipe else ""
+def thinned(points: Points) -> Points:
+    """At most POINTS of them: means of neighbours."""
+    size = math.ceil(len(points) / POINTS)
+    groups = [points[start : start + size] for start in range(0, len(points), size)]
+    return [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]
 
 
-def _toml(values: Mapping[str, Any], path: str = "") -> list[str]:
-    """The recipe as people write it: plain values first, then its tables."""
-    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
-    lines = [f"[{path}]"] if path and plain else []
-    lines += [f"{key} = {_value(value)}" for key, value in plain.items()]
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            lines += ["", *_toml(value, f"{path}.{key}" if path else key)]
-    return lines
+def _section(title: str, inside: str) -> str:
+    return f"<h2>{title}</h2>{inside}" if inside else ""
 
 
-def _value(value: Any) -> str:
-    import json
+def _sheets(folder: Path) -> str:
+    files = sorted(folder.glob("step_*.png"))[-SHEETS:]
+    return "".join(
+        f"<figure><figcaption>step {int(file.stem[5:]):,}</figcaption>"
+        f'<img alt="{file.stem}" src="data:image/png;base64,'
+        f'{base64.b64encode(file.read_bytes()).decode()}"></figure>'
+        for file in reversed(files)
+        if file.stem[5:].isdigit()
+    )
 
-    return json.dumps(value, ensure_ascii=False)
+
+def _table(rows: Sequence[Mapping[str, object]]) -> str:
+    if not rows:
+        return ""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    head = "".join(f"<th>{escape(key)}</th>" for key in keys)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{_cell(row.get(key))}</td>' for key in keys)}</tr>" for row in rows
+    )
+    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _cell(value: object) -> str:
+    return (
+        f"{value:.5g}" if isinstance(value, float) else escape(str("" if value is None else value))
+    )
+
+
+def _recipe(recipe: Mapping[str, object]) -> str:
+    return f"<pre>{escape(json.dumps(recipe, indent=2))}</pre>" if recipe else ""
