@@ -100,7 +100,7 @@ def test_every_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         head, _, examples = out.partition("\nexample")
         assert examples, parser.prog
         for line in examples.partition("\n")[2].strip().splitlines():
-            assert line.strip().startswith("skyloom ")
+            assert line.strip().startswith(("skyloom ", "torchrun --nproc-per-node 2 -m skyloom "))
         assert "==SUPPRESS==" not in head
 
 
@@ -110,6 +110,7 @@ def test_the_examples_of_the_help_parse() -> None:
     for parser in parsers(cli.parser()):
         for line in (parser.epilog or "").splitlines()[1:]:
             words = shlex.split(line)
+            words = words[words.index("-m") + 1 :] if words[0] == "torchrun" else words
             assert words[0] == "skyloom"
             cli.parser().parse_args(words[1:])
 
