@@ -3,7 +3,7 @@
     captions.jsonl   a line a clip, see `skyloom.data.raw`; captions that are there are kept
     clips/           the clips
     rejected.jsonl   a line for every film and shot that gave none, with its reason
-    report.html      both, with pictures; report/ holds these
+    report.html      both, in one page with pictures; report/ holds these too
     ingest.json      the recipe
     surveys/         what was found in each film, so that it is not looked for again
 

@@ -1,5 +1,6 @@
-"""The report of an ingest: one page without a server or a network, its pictures beside it."""
+"""The report of an ingest: one page that holds its pictures, no server or network needed."""
 
+from base64 import b64encode
 from collections import Counter
 from html import escape
 from pathlib import Path
@@ -9,7 +10,7 @@ from skyloom.files import atomic_path
 from skyloom.ingest.folder import CLIPS, STRIPS, readable
 from skyloom.ingest.judge import REASONS, Verdict
 
-SHOWN = 500
+SHOWN = 200
 """Rows of a table, at most; the files beside the page have all of them."""
 
 HEAD = """<!doctype html>
@@ -27,6 +28,7 @@ h2 { margin-top: 2em; }
 
 def write_report(path: Path, kept: list[Verdict], rejected: list[Verdict]) -> None:
     """Write the page: counts, then what is kept, then what is not by its reason."""
+    strips = path.parent / STRIPS
     seconds = sum(verdict.stop - verdict.start for verdict in kept)
     counts = Counter(verdict.reason for verdict in rejected)
     lines = [
@@ -37,28 +39,30 @@ def write_report(path: Path, kept: list[Verdict], rejected: list[Verdict]) -> No
         "<ul>",
         *(f"<li>{counts[reason]} {reason}</li>" for reason in REASONS if counts[reason]),
         "</ul>",
-        *_table("kept", kept, "captions.jsonl"),
+        *_table("kept", kept, "captions.jsonl", strips),
     ]
     for reason in REASONS:
         found = [verdict for verdict in rejected if verdict.reason == reason]
         if found:
-            lines += _table(reason, found, "rejected.jsonl")
+            lines += _table(reason, found, "rejected.jsonl", strips)
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def _table(title: str, verdicts: list[Verdict], file: str) -> list[str]:
+def _table(title: str, verdicts: list[Verdict], file: str, strips: Path) -> list[str]:
     lines = [f"<h2>{escape(title)}: {len(verdicts)}</h2>", "<table>"]
-    lines += [_row(verdict) for verdict in verdicts[:SHOWN]]
+    lines += [_row(verdict, strips) for verdict in verdicts[:SHOWN]]
     lines.append("</table>")
     if len(verdicts) > SHOWN:
         lines.append(f"<p>and {len(verdicts) - SHOWN} more, in {file}.</p>")
     return lines
 
 
-def _row(verdict: Verdict) -> str:
-    strip = quote(f"{STRIPS}/{verdict.strip}")
-    picture = f'<img loading="lazy" alt="" src="{strip}">' if verdict.strip else ""
+def _row(verdict: Verdict, strips: Path) -> str:
+    picture = ""
+    if verdict.strip and (strips / verdict.strip).is_file():  # a person may have removed it
+        strip = b64encode((strips / verdict.strip).read_bytes()).decode()
+        picture = f'<img alt="" src="data:image/jpeg;base64,{strip}">'
     about = escape(readable(verdict.source))
     if verdict.stop:
         about += f"<br>{verdict.start:.2f} to {verdict.stop:.2f} s"
