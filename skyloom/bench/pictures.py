@@ -80,10 +80,8 @@ def operations(model: Skyloom, steps: int = Request.steps) -> Iterator[tuple[str
     yield "connect A and B", model.connect(a, b, silent)
     yield "blend A and B", model.blend(a, b, silent)
     yield "fill A: keep 0-2 and 22-24", model.fill(a, [(0, 2), (22, 24)], asked)
-    restyled = Request(
-        "the same scene as a charcoal drawing", SIZE, asked.seconds, FPS, steps=steps
-    )
-    yield "restyle A: as a charcoal drawing, 0.7", model.restyle(a, restyled, 0.7)
+    drawn = replace(asked, prompt="the same scene as a charcoal drawing")
+    yield "restyle A: as a charcoal drawing, 0.7", model.restyle(a, drawn, 0.7)
     yield "loop of words: a blue car", model.loop(Request(PROMPTS[1], SIZE, 4.0, FPS, steps=steps))
 
 
