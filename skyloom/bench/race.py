@@ -5,6 +5,8 @@ turns in one process, round after round, together with probes that do nothing bu
 counts are ratios of medians.
 """
 
+import os
+import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -104,6 +106,16 @@ def packing(shape: RaceShape, rounds: int = 6) -> dict[str, Any]:
         "over padded": speeds["packed"] / speeds["padded"],
         "over one by one": speeds["packed"] / speeds["one by one"],
         "useful when padded": useful / executed,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What the figures of a bench stand for: processor, cores, threads, torch."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
     }
 
 

@@ -1,8 +1,6 @@
 """The bench of speed: from a cold start to a file, a clip when warm, tokens, and the world."""
 
 import multiprocessing
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -12,11 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from skyloom.bench.child import run_verb
 from skyloom.bench.peers import RaceShape
-from skyloom.bench.race import packing, race
+from skyloom.bench.race import machine, packing, race
 from skyloom.bench.table import Cell, format_table, percent, write_json
 
 PROMPT = "a red ball rolls across the snow at sunset, the camera orbits left"
@@ -45,12 +41,7 @@ def run(
     """
     shape = shape or RaceShape()
     figures: dict[str, Any] = {
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        },
+        "machine": machine(),
         "cold": cold_start(model_folder),
         "warm": warm(model_folder, max(rounds // 2, 1)),
         "shape": asdict(shape),

@@ -1,17 +1,14 @@
 """The bench of training: its speed on clips of native sizes, its data, and its memory."""
 
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from skyloom.bench import loader
 from skyloom.bench.decoding import decoding
 from skyloom.bench.peers import RaceShape
+from skyloom.bench.race import machine
 from skyloom.bench.table import Cell, format_table, percent, write_json
 from skyloom.bench.training_race import BUDGET, SHAPE, race, wasted
 
@@ -33,12 +30,7 @@ def run(
     if quick:
         shape = replace(shape, depth=min(shape.depth, QUICK_DEPTH))
     figures: dict[str, Any] = {
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        },
+        "machine": machine(),
         "shape": asdict(shape),
         "packing": wasted(BUDGET),
         "memory": loader.memory(QUICK_STEPS if quick else STEPS),

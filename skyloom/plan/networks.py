@@ -8,7 +8,7 @@ from torch import nn
 from skyloom.text.bundled import BundledTextConfig, BundledTextEncoder
 from skyloom.text.tokenizer import Tokenizer
 from skyloom.train.lora import LoraConfig, adapt
-from skyloom.train.optim import _is_hidden_matrix
+from skyloom.train.optim import is_hidden_matrix
 from skyloom.transformer.config import TransformerConfig
 from skyloom.transformer.model import Transformer
 
@@ -69,7 +69,7 @@ def counted(
     }
     groups: dict[torch.Size, int] = {}
     for name, weight in trained.items():
-        if muon and _is_hidden_matrix(name, weight):
+        if muon and is_hidden_matrix(name, weight):
             groups[weight.shape] = groups.get(weight.shape, 0) + weight.numel()
     return Counted(
         transformer=sizes[0],

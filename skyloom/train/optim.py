@@ -98,7 +98,7 @@ class Optimizer:
     def _algorithms(self) -> list[torch.optim.Optimizer]:
         """What moves the masters: Muon the hidden matrices if it is asked for, AdamW the others."""
         config = self.config
-        hidden = {n for n, w in self.weights.items() if config.muon and _is_hidden_matrix(n, w)}
+        hidden = {n for n, w in self.weights.items() if config.muon and is_hidden_matrix(n, w)}
         matrices = [master for name, master in self.masters.items() if name in hidden]
         shapes = [
             (len(weight), math.prod(weight.shape[1:]))
@@ -275,7 +275,7 @@ class Optimizer:
         return tensors.rows(key, rows.first, rows.count, rows.whole)
 
 
-def _is_hidden_matrix(name: str, weight: Tensor) -> bool:
+def is_hidden_matrix(name: str, weight: Tensor) -> bool:
     """Muon is for matrices between hidden layers: no embeddings, first or last layers, tables."""
     hidden = any(part in name for part in (".blocks.", ".levels.", ".ups.", ".downs."))
     return hidden and weight.ndim >= 2 and not name.endswith(".table")
