@@ -1,0 +1,178 @@
+"""What a client orders, in one frozen value that goes into the database as JSON and comes back.
+
+It knows neither HTTP nor how anything is made: names are those of `Request`, files are keys of the
+store (skyloom/serve/files.py). What it says is checked here as far as it can be without a model.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from skyloom.config import from_dict, to_dict
+from skyloom.errors import UserError
+from skyloom.fitting import SMALLEST_SIDE
+from skyloom.limits import LARGEST_SIDE, LONGEST_SECONDS
+from skyloom.request import Request
+
+Operation = Literal[
+    "generate",
+    "image",
+    "animate",
+    "extend",
+    "loop",
+    "connect",
+    "blend",
+    "fill",
+    "restyle",
+    "storyboard",
+]
+OPERATIONS: tuple[str, ...] = get_args(Operation)
+
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "animate": ("picture",),
+    "extend": ("video",),
+    "connect": ("video", "second"),
+    "blend": ("video", "second"),
+    "fill": ("video",),
+    "restyle": ("video",),
+}
+"""Roles of the inputs without which an operation cannot be."""
+ROLE = re.compile(r"picture|video|second|mask|(?:character|story):[0-9]{1,3}")
+"""`character:0` ... are reference shots, `story:0` ... the files that a storyboard names."""
+
+LONGEST_PROMPT = 4000
+"""Characters; the official API says 500, old scripts send more."""
+MOST_SHOTS = 100
+MOST_STEPS = 200
+LARGEST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be made, as a client says it; `None` leaves a choice to the model.
+
+    Attributes:
+        operation: one of `OPERATIONS`.
+        model: name of a served model, see skyloom/serve/models.py.
+        prompt, fps, seed, steps, guidance, negative, solver, camera: as in `Request`.
+        size: (width, height) that is delivered; None is the input's, else the model's own.
+        seconds: length that is delivered of what is made; 0 is a single image. An extension counts
+            what is new, as on the command line.
+        strength: of a restyling, 0 keeps the clip, 1 forgets it.
+        backward: an extension comes before the clip.
+        at: an animated picture is the "start" or the "end".
+        keep: (first, last) seconds of the stretches of a clip that a fill keeps.
+        path: where a part of an animated picture goes, as skyloom/motion.py reads it.
+        loop: a generated clip plays for ever.
+        story: a storyboard as skyloom/storyboard.py reads it, in plain values. Its shots' `picture`
+            and `clip` are roles in `inputs`: "story:0", "story:1", ...
+        inputs: key of a stored file for each role, see `ROLE`. The job owns these files: they go
+            when it goes.
+        remixed_from: id of the job whose order this one repeats in other words.
+        preview: whether small pictures of the current estimate are made while it runs.
+    """
+
+    operation: Operation = "generate"
+    model: str = "skyloom"
+    prompt: str = ""
+    size: tuple[int, int] | None = None
+    seconds: float | None = None
+    fps: float | None = None
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    negative: str = ""
+    solver: str | None = None
+    strength: float = 0.6
+    camera: str = ""
+    backward: bool = False
+    at: Literal["start", "end"] = "start"
+    keep: tuple[tuple[float, float], ...] = ()
+    path: dict[str, Any] | None = None
+    loop: bool = False
+    story: dict[str, Any] | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+    remixed_from: str | None = None
+    preview: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.prompt) > LONGEST_PROMPT or len(self.negative) > LONGEST_PROMPT:
+            raise UserError(f"The prompt is too long: {LONGEST_PROMPT} characters are the most.")
+        if self.size is not None and not all(
+            SMALLEST_SIDE <= side <= LARGEST_SIDE for side in self.size
+        ):
+            raise UserError(
+                f"size {self.size[0]}x{self.size[1]} cannot be delivered: use {SMALLEST_SIDE} to "
+                f"{LARGEST_SIDE} pixels on each side."
+            )
+        if self.seconds is not None and not 0 <= self.seconds <= LONGEST_SECONDS:
+            raise UserError(
+                f"seconds = {self.seconds:g} cannot be: use 0 (an image) to {LONGEST_SECONDS:g}."
+            )
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise UserError(f"seed = {self.seed} cannot be: use 0 to {LARGEST_SEED}.")
+        if self.steps is not None and not 1 <= self.steps <= MOST_STEPS:
+            raise UserError(f"steps = {self.steps} cannot be: use 1 to {MOST_STEPS}.")
+        if not 0 <= self.strength <= 1:
+            raise UserError(f"strength = {self.strength:g} is not between 0 and 1.")
+        for first, last in self.keep:
+            if not (math.isfinite(last) and 0 <= first <= last):
+                raise UserError(f"keep = {first:g}-{last:g} is no stretch of seconds.")
+        self._check_parts()
+        Request(prompt=self.prompt or "-", **self.request_fields())  # refuses the rest
+
+    def _check_parts(self) -> None:
+        """See that there is what the operation starts from."""
+        for role in self.inputs:
+            if not ROLE.fullmatch(role):
+                raise UserError(f"There is no input '{role}': use picture, video, second or mask.")
+        for role in NEEDED.get(self.operation, ()):
+            if role not in self.inputs:
+                raise UserError(f"The operation '{self.operation}' needs an input '{role}'.")
+        if (self.operation == "storyboard") != (self.story is not None):
+            raise UserError("A storyboard, and nothing else, has a story: say its shots.")
+        shots = () if self.story is None else self.story.get("shots", ())
+        if not isinstance(shots, list | tuple) or len(shots) > MOST_SHOTS:
+            raise UserError(f"A story has 1 to {MOST_SHOTS} shots.")
+        if self.operation == "fill" and not self.keep:
+            raise UserError("There is nothing to keep: say which seconds, as in keep = [[0, 1]].")
+        if self.operation in ("generate", "image") and not self.words:
+            raise UserError("The prompt is empty: say in words what to show.")
+
+    @property
+    def words(self) -> str:
+        """Everything that is asked for in words, for guards and for search."""
+        said = [self.prompt, self.camera]
+        if self.story is not None:
+            said += [str(self.story.get(key, "")) for key in ("subjects", "style")]
+            for shot in self.story.get("shots", ()):
+                if isinstance(shot, Mapping):
+                    said += [str(shot.get(key, "")) for key in ("prompt", "camera")]
+        return "\n".join(part.strip() for part in said if part.strip())
+
+    @property
+    def characters(self) -> tuple[str, ...]:
+        """Keys of the reference shots, in order."""
+        roles = [role for role in self.inputs if role.startswith("character:")]
+        return tuple(self.inputs[role] for role in sorted(roles, key=lambda r: int(r[10:])))
+
+    def request_fields(self) -> dict[str, Any]:
+        """What was said of a `Request`, size and length apart; the rest is the model's choice."""
+        names = ("fps", "seed", "steps", "guidance", "negative", "solver", "camera")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def to_json(self) -> str:
+        """The order as one line, keys in order."""
+        return json.dumps(to_dict(self), sort_keys=True, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Order":
+        """The order that `to_json` wrote.
+
+        Raises:
+            UserError: it is none, or asks for what cannot be.
+        """
+        return from_dict(cls, json.loads(text), "the order")
