@@ -251,6 +251,7 @@ class Skyloom:
             if history is not None:
                 given = piece.given.after(history[:, -span.history :], HISTORY_SIGMA)
                 piece = replace(piece, given=given)
+                settings = replace(settings, guidance=request.scale(held=True))
             if (piece.given.ceiling == 0).all():
                 latents = piece.given.latents
             else:

@@ -7,6 +7,10 @@ from skyloom.condition import Condition
 from skyloom.errors import UserError
 from skyloom.flow.solver import SOLVERS
 
+WORDS_GUIDANCE, HELD_GUIDANCE = 4.0, 1.5
+"""Guidance where words alone say what is made, and where frames are held. What words say of those
+frames exaggerated, the clip leaves them: a red cube goes on as a redder block (docs/log.md)."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -20,7 +24,8 @@ class Request:
         fps: frames a second.
         seed: the same seed and request give the same frames, alone or in company.
         steps: steps of the solver.
-        guidance: how far beyond the prompt's own difference to go; 1 is off.
+        guidance: how far beyond the prompt's own difference to go; 1 is off, None is
+            `WORDS_GUIDANCE`, or `HELD_GUIDANCE` where frames are held.
         rescale: how much guidance may not change the contrast, 0..1.
         negative: what the clip should not be like; takes the place of the empty prompt.
         solver: one of `flow.solver.SOLVERS`.
@@ -36,7 +41,7 @@ class Request:
     fps: float = 12.0
     seed: int = 0
     steps: int = 20
-    guidance: float = 4.0
+    guidance: float | None = None
     rescale: float = 0.5
     negative: str = ""
     solver: str = "multistep"
@@ -48,7 +53,7 @@ class Request:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise UserError(f"{self.steps} steps cannot make a clip: use 1 or more, 20 is usual.")
-        if not 0 <= self.guidance < math.inf:
+        if self.guidance is not None and not 0 <= self.guidance < math.inf:
             raise UserError(f"Guidance {self.guidance} cannot be: use 1 (off) to about 8.")
         if not 0 <= self.rescale <= 1:
             raise UserError(f"Rescale {self.rescale} is not between 0 (off) and 1.")
@@ -72,7 +77,19 @@ class Request:
         """Frames that are asked for."""
         return max(1, round(self.seconds * self.fps))
 
+    def scale(self, held: bool) -> float:
+        """Guidance; off where there is nothing to tell prompt and negative prompt apart.
+
+        Args:
+            held: whether frames are held that this is to go on from.
+        """
+        if self.words.strip() == self.negative.strip():
+            return 1.0
+        if self.guidance is not None:
+            return self.guidance
+        return HELD_GUIDANCE if held else WORDS_GUIDANCE
+
     @property
-    def scale(self) -> float:
-        """Guidance, off where there is nothing to tell prompt and negative prompt apart."""
-        return 1.0 if self.words.strip() == self.negative.strip() else self.guidance
+    def held(self) -> bool:
+        """Whether frames are given that stay as they are."""
+        return any(1 in given.strengths for given in self.given)

@@ -94,7 +94,7 @@ class Story:
     fps: float = Request.fps
     seed: int = Request.seed
     steps: int = Request.steps
-    guidance: float = Request.guidance
+    guidance: float | None = Request.guidance
     rescale: float = Request.rescale
     negative: str = Request.negative
     solver: str = Request.solver
