@@ -1,4 +1,4 @@
-"""A job: an order, whose it is, and how far it has come. What the API shows and the worker writes."""
+"""A job: an order, whose it is, and how far it has come: what workers write and the API shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,6 +65,7 @@ class Job:
         error: why it failed.
         outputs: key of a stored file for each variant: "video" (a .png for an image), "thumbnail",
             "spritesheet", and "preview" while it runs.
+        previews: how many previews there have been: the one that is shown changes with it.
         delivered: what it came to, once completed.
         attempts: how often a worker has begun it.
     """
@@ -79,6 +80,7 @@ class Job:
     expires_at: int | None = None
     error: Failure | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
+    previews: int = 0
     delivered: Delivered | None = None
     attempts: int = 0
 
