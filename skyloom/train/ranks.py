@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from skyloom.errors import UserError
+from skyloom.transformer.context import Context
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Ranks:
     def replica(self) -> int:
         """Which of the batches drawn together this process works on."""
         return self.rank // self.context
+
+    @property
+    def shared(self) -> Context:
+        """This process among those that share its batches, as the network takes it."""
+        return Context(self.rank % self.context, self.context, self.sharing)
 
     @property
     def replicas(self) -> int:

@@ -30,12 +30,13 @@ from skyloom.text.tokenizer import Tokenizer
 from skyloom.train.batches import Batch, LatentBatches
 from skyloom.train.loop import run
 from skyloom.train.lora import ADAPTERS, adapt, merged, save_adapters
-from skyloom.train.parallel import shard, together
+from skyloom.train.parallel import apply, together
 from skyloom.train.prefetch import Prefetch
 from skyloom.train.ranks import ALONE, Ranks
 from skyloom.train.recipe import TransformerRecipe, load_recipe
 from skyloom.train.samples import Samples
 from skyloom.train.truth import TruthHead, truth_labels
+from skyloom.transformer.context import ALL_HERE, Context
 from skyloom.transformer.model import Output, Transformer
 
 HELD_OUT_SEED = 20_261_124
@@ -108,7 +109,7 @@ class TransformerTask:
     """Loss, evaluation and export of transformer and text encoder."""
 
     def __init__(self, recipe: TransformerRecipe, ranks: Ranks = ALONE) -> None:
-        self.recipe = recipe
+        self.recipe, self.ranks = recipe, ranks
         self.device = pick_device(recipe.device)
         self.dtype = pick_dtype(self.device)
         autoencoder = load_autoencoder(Path(recipe.autoencoder))
@@ -142,7 +143,7 @@ class TransformerTask:
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """Mean loss of the tokens that were not given, plus what the truth head costs."""
         batch = self.draw(step)
-        losses, output = self._losses(batch)
+        losses, output = self._losses(batch, context=self.ranks.shared)
         counts = batch.free * (1 + self.recipe.subject_weight * batch.subject)
         flow, weight = _mean(losses, counts), float(counts.sum())
         figures = {"weight": weight} | by_sigma(losses, batch.sigma, batch.free)
@@ -155,14 +156,17 @@ class TransformerTask:
         figures |= {"flow": flow.item(), "truth": hits}
         return flow + self.recipe.truth_weight * truth, figures
 
-    def _losses(self, batch: Batch, routed: bool = True) -> tuple[Float[Tensor, " N"], Output]:
+    def _losses(
+        self, batch: Batch, routed: bool = True, context: Context = ALL_HERE
+    ) -> tuple[Float[Tensor, " N"], Output]:
         """The flow loss of every token, and all that the network gave."""
         clean, noise, sigma = (
             x.to(self.device) for x in (batch.clean.tokens, batch.noise, batch.sigma)
         )
         packed = batch.clean.moved_to(self.device).with_tokens(path.mix(clean, noise, sigma))
         kept = batch.kept.to(self.device) if routed and batch.kept is not None else None
-        output = self.transformer(packed, sigma, self.text.encode(batch.prompts), kept)
+        text = self.text.encode(batch.prompts)
+        output = self.transformer(packed, sigma, text, kept, context)
         return self.prediction.loss(output.prediction, clean, noise, sigma), output
 
     def evaluate(self) -> dict[str, float]:
@@ -248,10 +252,9 @@ def main(
         )
     # Muon is for whole matrices; the factors of one are moved by AdamW.
     optim = replace(recipe.optim, muon=False) if recipe.lora.rank else recipe.optim
-    with together() as ranks:
+    with together(recipe.parallel.context) as ranks:
         task = TransformerTask(recipe, ranks)
-        if recipe.parallel.shard:
-            shard(task.modules, ranks)
+        apply(recipe.parallel, task.modules, ranks)
         return run(
             task,
             optim,

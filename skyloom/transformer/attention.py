@@ -1,7 +1,7 @@
 """The one door to attention over packed sequences: each clip attends to itself alone.
 
-Two backends that agree: padded batches of clips of similar length, which run anywhere, and
-variable-length flash attention on CUDA.
+Backends that agree: padded batches of clips of similar length, which run anywhere, and
+variable-length flash attention on CUDA; either on the heads of one process of several.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from skyloom.transformer.context import Exchange
 from skyloom.transformer.segments import Gather, Group, Segments
 
 FUSED_FROM = 1024
@@ -19,14 +20,22 @@ FUSED_FROM = 1024
 
 
 def attention(
-    qkv: Float[Tensor, "N 3 heads head"], segments: Segments
+    qkv: Float[Tensor, "N 3 heads head"], segments: Segments, exchange: Exchange | None = None
 ) -> Float[Tensor, "N heads head"]:
     """Attention of every head within each clip; rows keep their places.
 
     Args:
-        qkv: queries, keys and values of the joint sequence.
-        segments: which rows belong together.
+        qkv: queries, keys and values of the joint sequence, or of the rows that are here.
+        segments: which rows of the whole sequence belong together.
+        exchange: brings the rows of other processes here; None where all are.
     """
+    if exchange is None:
+        return _within_clips(qkv, segments)
+    return exchange.to_rows(_within_clips(exchange.to_heads(qkv), segments), qkv.shape[2])
+
+
+def _within_clips(qkv: Tensor, segments: Segments) -> Tensor:
+    """By what the device is best at."""
     if qkv.is_cuda and qkv.dtype in (torch.bfloat16, torch.float16):
         return _variable_length(qkv, segments)
     return by_group(qkv, segments)

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from skyloom.transformer.attention import attention
+from skyloom.transformer.context import Exchange
 from skyloom.transformer.positions import rotate
 from skyloom.transformer.segments import Segments
 
@@ -25,11 +26,13 @@ class Layout:
     Attributes:
         segments: which rows of the joint sequence, all text and then all video, make a clip.
         cos, sin: rotary factors of the video's tokens; text stands at the origin and does not turn.
+        exchange: how attention gets the rows that other processes have; None where all are here.
     """
 
     segments: Segments
     cos: Float[Tensor, "N pairs"]
     sin: Float[Tensor, "N pairs"]
+    exchange: Exchange | None = None
 
 
 class Modulated(nn.Module):
@@ -117,7 +120,7 @@ class Block(nn.Module):
                 self.video.queries_keys_values(video, for_video, layout),
             ]
         )
-        attended = attention(joint, layout.segments)
+        attended = attention(joint, layout.segments, layout.exchange)
         attended_text, attended_video = rearrange(attended, "n h d -> n (h d)").split(
             [len(text), len(video)]
         )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from skyloom.text.features import TextFeatures
 from skyloom.transformer.blocks import Block, Layout, Modulated
 from skyloom.transformer.config import TransformerConfig
+from skyloom.transformer.context import ALL_HERE, Context, Exchange, order_of_rows
 from skyloom.transformer.patches import Packed
 from skyloom.transformer.positions import (
     fourier_places,
@@ -88,6 +89,7 @@ class Transformer(nn.Module):
         sigma: Float[Tensor, " N"],
         text: TextFeatures,
         kept: Int[Tensor, " K"] | None = None,
+        context: Context = ALL_HERE,
     ) -> Output:
         """One pass.
 
@@ -98,6 +100,8 @@ class Transformer(nn.Module):
             kept: the tokens, in order and some of each clip, that go through all blocks. The others
                 skip those between the first and the last, which saves time in training (TREAD,
                 arXiv 2501.04765); None keeps all.
+            context: the processes that share the tokens. All of them are given the same and get
+                the same; gradients of weights are of a process's own tokens, and add up.
         """
         dtype = self.enter.weight.dtype
         clips = packed.clip_of_token()
@@ -111,29 +115,35 @@ class Transformer(nn.Module):
         for_tokens = self._conditioning(levels[:, 0], per_clip[levels[:, 1].long()])
         for_clips = self._conditioning(mean_sigma, per_clip)
 
-        x = self.enter(packed.tokens.to(dtype))
-        x = x + self.place(fourier_places(packed.coordinates).to(dtype))
-        words_x = self.enter_text(F.layer_norm(text.features, text.features.shape[-1:]).to(dtype))
+        here, spoken = context.part(len(clips)), context.part(len(words))
+        x = self.enter(packed.tokens[here].to(dtype))
+        x = x + self.place(fourier_places(packed.coordinates[here]).to(dtype))
+        features = text.features[spoken]
+        words_x = self.enter_text(F.layer_norm(features, features.shape[-1:]).to(dtype))
+        words = words[spoken]
         video_shared = _six(self.modulate_video(for_tokens))
         text_shared = _six(self.modulate_text(for_clips))
         if len(self.blocks) < 3:
             kept = None  # there is nothing between the first block and the last
-        layout = whole = self._layout(packed.coordinates, packed.lengths, text)
-        rows = row_of_token
-        middle = skipping = x
+        counts = every = context.shares(len(clips))
+        layout = whole = self._layout(packed.coordinates, packed.lengths, text, context, every)
+        rows = own = row_of_token[here]
+        middle, of_middle, skipping = x, every, x
         for index, block in enumerate(self.blocks):
             if kept is not None and index == 1:
-                skipping, x, rows = x, x.index_select(0, kept), row_of_token.index_select(0, kept)
+                going, counts = context.among(kept, len(clips))
+                skipping, x, rows = x, x.index_select(0, going), own.index_select(0, going)
                 lengths = tuple(clips[kept].bincount(minlength=len(packed.grids)).tolist())
-                layout = self._layout(packed.coordinates[kept], lengths, text)
+                layout = self._layout(packed.coordinates[kept], lengths, text, context, counts)
             if kept is not None and index == len(self.blocks) - 1:
-                x, rows, layout = skipping.index_copy(0, kept, x), row_of_token, whole
+                x, rows, layout, counts = skipping.index_copy(0, going, x), own, whole, every
             x, words_x = block(x, words_x, video_shared, rows, text_shared, words, layout)
             if index == (self.config.depth - 1) // 2:
-                middle = x
-        scale, shift = self.modulate_last(for_tokens).index_select(0, row_of_token).chunk(2, dim=-1)
+                middle, of_middle = x, counts
+        scale, shift = self.modulate_last(for_tokens).index_select(0, own).chunk(2, dim=-1)
         x = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
-        return Output(self.leave(x).float(), middle, kept)
+        prediction = context.gathered(self.leave(x).float(), every)
+        return Output(prediction, context.gathered(middle, of_middle), kept)
 
     def _conditioning(self, sigma: Tensor, per_clip: Tensor) -> Float[Tensor, "rows D"]:
         """What the modulation is made from: the noise level, the clip's shape, the whole prompt."""
@@ -151,11 +161,24 @@ class Transformer(nn.Module):
         return torch.cat([shapes.to(pooled.dtype), pooled], dim=1)
 
     def _layout(
-        self, coordinates: Float[Tensor, "N 3"], lengths: tuple[int, ...], text: TextFeatures
+        self,
+        coordinates: Float[Tensor, "N 3"],
+        lengths: tuple[int, ...],
+        text: TextFeatures,
+        context: Context,
+        counts: tuple[int, ...],
     ) -> Layout:
-        angles = rotary_angles(coordinates, self.config.width // self.config.heads)
-        segments = Segments.of(text.lengths, lengths, angles.device)
-        return Layout(segments, angles.cos(), angles.sin())
+        """Args: `coordinates` of all tokens, `counts` how many of them each process has."""
+        first = sum(counts[: context.rank])
+        here = coordinates[first : first + counts[context.rank]]
+        angles = rotary_angles(here, self.config.width // self.config.heads)
+        rows, exchange = None, None
+        if context.ranks > 1:
+            spoken = context.shares(sum(text.lengths))
+            rows = order_of_rows(spoken, counts)
+            exchange = Exchange(context, tuple(map(sum, zip(spoken, counts, strict=True))))
+        segments = Segments.of(text.lengths, lengths, angles.device, rows)
+        return Layout(segments, angles.cos(), angles.sin(), exchange)
 
 
 def _noise_levels(

@@ -92,10 +92,16 @@ class Segments:
         text_lengths: Sequence[int],
         video_lengths: Sequence[int],
         device: torch.device | str = "cpu",
+        rows: Int[Tensor, " N"] | None = None,
     ) -> "Segments":
-        """The segments of clips with so many tokens of text and of video."""
+        """The segments of clips with so many tokens of text and of video.
+
+        Args:
+            rows: the row of each token of all text and then all video, where it is not that order.
+        """
         total = sum(text_lengths) + sum(video_lengths)
-        text, video = torch.arange(total).split([sum(text_lengths), sum(video_lengths)])
+        rows = torch.arange(total) if rows is None else rows
+        text, video = rows.split([sum(text_lengths), sum(video_lengths)])
         pairs = zip(text.split(list(text_lengths)), video.split(list(video_lengths)), strict=True)
         clips = [torch.cat(pair) for pair in pairs]
         groups = [_group([clips[i] for i in alike]) for alike in _alike([len(c) for c in clips])]
