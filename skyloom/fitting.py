@@ -102,6 +102,20 @@ def fit(
     return Fitted(video, tuple(notes), path if opened.film else None)
 
 
+def seen_size(source: Path) -> tuple[int, int]:
+    """(width, height) of a picture or clip as it is meant to be seen: upright, its pixels square.
+
+    Raises:
+        UserError: the file is missing, unreadable or holds no pictures.
+    """
+    opened = open_source(source, MAX_PIXELS)
+    with closing(opened.pictures):
+        first = next(opened.pictures, None)
+    if first is None:
+        raise UserError(f"'{source}' has no frames in it.")
+    return _seen(opened, first)
+
+
 def nearest_in_time(pictures: Iterable[Shown], fps: float) -> Iterator[Shown]:
     """What is shown at 0, 1 / fps, 2 / fps ... seconds: each time the picture of the nearest time.
 

@@ -162,8 +162,14 @@ class Skyloom:
         """What making a story comes to; it refuses what cannot be made."""
         return plan(story, self.autoencoder.stride[0], self.latent_shape)
 
-    def film(self, story: Story, plan: Plan, progress: Progress | None = None) -> Iterator[Frames]:
-        """The frames of a story shot by shot, as they are made."""
+    def film(
+        self,
+        story: Story,
+        plan: Plan,
+        progress: Progress | None = None,
+        character: Frames | None = None,
+    ) -> Iterator[Frames]:
+        """The frames of a story shot by shot, as they are made; see `storyboard.film`."""
         total, done = sum(map(self.steps, plan.requests)), 0
 
         def make(request: Request) -> Iterator[Frames]:
@@ -172,7 +178,7 @@ class Skyloom:
             yield from self.stream(request, lambda step, _: tell(before + step, total))
             done += self.steps(request)
 
-        return film(story, self.autoencoder.stride[0], make)
+        return film(story, self.autoencoder.stride[0], make, character=character)
 
     def sample(
         self, requests: Sequence[Request], progress: Progress | None = None

@@ -261,6 +261,7 @@ def film(
     stride: int,
     make: Callable[[Request], Iterator[Frames]],
     note: Callable[[int, Fitted], None] | None = None,
+    character: UInt8[np.ndarray, "1 H W 3"] | None = None,
 ) -> Iterator[Frames]:
     """The frames of a story as they are made, in memory that does not grow with its length.
 
@@ -268,10 +269,11 @@ def film(
         stride: frames that a latent frame stands for.
         make: the frames of a request as they come, as `Skyloom.stream` does.
         note: is told of each picture and clip that was read, and of the shot's number.
+        character: is referred to from the first shot on, in place of the film's first frame.
     """
     width, height = story.size
     nothing = np.zeros((0, height, width, 3), np.uint8)
-    reference, past = nothing, nothing
+    reference, past = nothing if character is None else character, nothing
     for number, shot in enumerate(story.shots, 1):
         past = nothing if shot.cut else past
         try:

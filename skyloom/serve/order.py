@@ -9,13 +9,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from skyloom.config import from_dict, to_dict
 from skyloom.errors import UserError
 from skyloom.fitting import SMALLEST_SIDE
 from skyloom.limits import LARGEST_SIDE, LONGEST_SECONDS
+from skyloom.motion import MotionPath
 from skyloom.request import Request
+from skyloom.storyboard import Story
 
 Operation = Literal[
     "generate",
@@ -123,6 +126,10 @@ class Order:
                 raise UserError(f"keep = {first:g}-{last:g} is no stretch of seconds.")
         self._check_parts()
         Request(prompt=self.prompt or "-", **self.request_fields())  # refuses the rest
+        if self.story is not None:
+            as_story(self, {role: Path(role) for role in self.inputs})
+        if self.path is not None:
+            from_dict(MotionPath, self.path, "path")
 
     def _check_parts(self) -> None:
         """See that there is what the operation starts from."""
@@ -176,3 +183,30 @@ class Order:
             UserError: it is none, or asks for what cannot be.
         """
         return from_dict(cls, json.loads(text), "the order")
+
+
+def as_story(order: Order, inputs: Mapping[str, Path]) -> Story:
+    """The storyboard of an order, whose files are its inputs.
+
+    Args:
+        inputs: a local file for each role.
+
+    Raises:
+        UserError: a shot names what is no input, or as `Shot` and `Story` say.
+    """
+    values = dict(order.story or {})
+    shots = []
+    for number, shot in enumerate(values.get("shots", ()), 1):
+        if not isinstance(shot, Mapping):
+            raise UserError(f"Shot {number} is no table of its settings.")
+        named = {name: shot[name] for name in ("picture", "clip") if shot.get(name) is not None}
+        for name, role in named.items():
+            if role not in inputs:
+                raise UserError(f"Shot {number}: there is no file '{role}' for its {name}.")
+        shots.append({**shot, **{name: inputs[role] for name, role in named.items()}})
+    said = order.request_fields()
+    said.pop("camera", None)  # each shot has its own
+    kept = {name: value for name, value in said.items() if value or name not in values}
+    if order.size is not None:
+        kept["size"] = order.size
+    return from_dict(Story, {**values, "shots": shots, **kept}, "the story")

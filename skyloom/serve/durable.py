@@ -1,0 +1,118 @@
+"""A sampler that remembers: each call's latents are kept, and the next run of the job gets them.
+
+The pipeline makes every clip, edit, storyboard and image by a row of calls of `sample` whose order
+follows from the request alone. So the number of a call says what it makes, in every run; all that
+lies between the calls is cheap and is done again.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from skyloom.sampler import Piece, Progress, Sampler, Settings
+from skyloom.serve.files import Files
+
+T = TypeVar("T")
+
+Step = Callable[[str, Callable[[], str]], str]
+"""Does a named piece of work once: what it returned is returned again in every later run."""
+
+
+class DurableSampler:
+    """The method of `skyloom.sampler.Sampler`, for one run of one job.
+
+    Args:
+        sampler: what makes latents; many of these share it.
+        files: where they are kept, below the folder `work`.
+        model: what the model is, in a string that changes with its weights: latents of another
+            model are not gone on from.
+        step: see `Step`.
+        done: is told after each call that is newly made.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        files: Files,
+        work: str,
+        model: str,
+        step: Step,
+        done: Callable[[], None],
+    ) -> None:
+        self._sampler, self._files, self._work = sampler, files, work
+        self._model, self._step, self._done = model, step, done
+        self._calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """All else that a sampler has, which tiles of large images ask for: the networks."""
+        return getattr(self._sampler, name)
+
+    def sample(
+        self, pieces: Sequence[Piece], settings: Settings, progress: Progress | None = None
+    ) -> list[Tensor]:
+        """The clean latents of each piece: made, or those that an earlier run has made."""
+        number, self._calls = self._calls, self._calls + 1
+        key = f"{self._work}/{number:04d}.safetensors"
+        mark = fingerprint(self._model, pieces, settings)
+        fresh: list[Tensor] = []
+
+        def make() -> str:
+            fresh.extend(self._sampler.sample(pieces, settings, progress))
+            self._keep(key, mark, fresh)
+            return key
+
+        self._step(f"window {number}", make)
+        if not fresh:
+            kept = self._kept(key, mark)
+            if kept is None:  # of another model, or lost
+                make()
+            else:
+                fresh.extend(kept)
+                if progress is not None:
+                    progress(settings.steps, settings.steps)
+                return fresh
+        self._done()
+        return fresh
+
+    def _keep(self, key: str, mark: str, latents: list[Tensor]) -> None:
+        tensors = {str(n): clip.cpu().contiguous() for n, clip in enumerate(latents)}
+        with self._files.temporary(".safetensors") as path:
+            save_file(tensors, path, {"mark": mark})
+            self._files.publish(path, key)
+
+    def _kept(self, key: str, mark: str) -> list[Tensor] | None:
+        try:
+            with self._files.local(key) as path:
+                if _mark_of(path) != mark:
+                    return None
+                tensors = load_file(path)
+        except (FileNotFoundError, SafetensorError):
+            return None
+        return [tensors[str(n)] for n in range(len(tensors))]
+
+
+def fingerprint(model: str, pieces: Sequence[Piece], settings: Settings) -> str:
+    """What latents depend on, but for the given ones: those follow from the job's own files, and
+    another machine's last digit of them is no reason to begin anew."""
+    hashed = hashlib.sha256(repr((model, astuple(settings))).encode())
+    for piece in pieces:
+        said = (piece.words, piece.negative, piece.fps, piece.start, piece.loop)
+        hashed.update(repr((said, tuple(piece.noise.shape))).encode())
+        for tensor in (piece.noise, piece.given.ceiling):
+            hashed.update(tensor.detach().cpu().to(torch.float32).numpy().tobytes())
+    return hashed.hexdigest()
+
+
+def _mark_of(path: Path) -> str | None:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+    return metadata.get("mark")
