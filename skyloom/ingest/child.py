@@ -12,13 +12,14 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from typing import TextIO
 
 from skyloom.errors import UserError
-from skyloom.ingest.stages import STAGES, Rejected
+from skyloom.ingest.stages import STAGES, Rejected, Stage
 
 
-def main() -> None:
+def main(stages: Mapping[str, Stage] = STAGES) -> None:
     """Answer jobs until stdin ends or the parent is gone."""
     wire = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # what a library prints must not get between the answers
@@ -28,10 +29,10 @@ def main() -> None:
     _tell(wire, {"ready": True})
     for line in sys.stdin:
         message = json.loads(line)
-        _tell(wire, _answer(message["stage"], message["job"], wire))
+        _tell(wire, _answer(stages[message["stage"]], message["job"], wire))
 
 
-def _answer(stage: str, job: dict, wire: TextIO) -> dict:
+def _answer(stage: Stage, job: dict, wire: TextIO) -> dict:
     told = time.monotonic()
 
     def alive() -> None:
@@ -41,7 +42,7 @@ def _answer(stage: str, job: dict, wire: TextIO) -> dict:
             _tell(wire, {"alive": True})
 
     try:
-        return {"done": STAGES[stage](job, alive)}
+        return {"done": stage(job, alive)}
     except Rejected as error:
         return {"rejected": str(error)}
     except UserError as error:

@@ -30,15 +30,18 @@ class Guard:
     """Runs stages in a child under limits; a child that dies is replaced for the next job.
 
     One call at a time; `close` may come from another thread and ends a call that is under way.
+
+    Args:
+        module: what the child runs: `skyloom.ingest.child.main` with its own stages.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, module: str = "skyloom.ingest.child") -> None:
+        self._limits, self._module = limits, module
         self._child: subprocess.Popen | None = None
         self._closed = False
 
     def call(self, stage: str, job: dict) -> dict:
-        """Run a stage of `stages.STAGES` on a job; its result.
+        """Run a stage of the child's on a job; its result.
 
         Raises:
             Rejected: the film is at fault, or went beyond the limits, or broke the decoder.
@@ -73,7 +76,7 @@ class Guard:
         if self._closed:
             raise Rejected("interrupted")
         self._child = child = subprocess.Popen(
-            [sys.executable, "-m", "skyloom.ingest.child", repr(self._limits.memory)],
+            [sys.executable, "-m", self._module, repr(self._limits.memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
