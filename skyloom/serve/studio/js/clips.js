@@ -1,0 +1,98 @@
+// All that this owner has ordered, newest first, kept fresh by the server's events.
+
+import { ApiError, list, remove as removeVideo, retrieve } from "./api.js";
+import { listen } from "./events.js";
+import { release } from "./media.js";
+
+const clips = new Map();
+const watched = new Map(); // id -> AbortController of its stream of events
+const RETRY = 2000; // milliseconds until a broken stream is opened again
+
+/** Tells "change" when the set or a clip changed, and "ended" with a clip that came to an end. */
+export const news = new EventTarget();
+
+let next = null; // where the next page begins; null is nowhere
+let loaded = false;
+
+export const all = () => [...clips.values()].sort((a, b) => b.created_at - a.created_at || b.order - a.order);
+export const active = () => all().filter(isActive);
+export const get = (id) => clips.get(id);
+export const isActive = (clip) => clip.status === "queued" || clip.status === "in_progress";
+export const isReady = (clip) => clip.status === "completed";
+export const isPicture = (clip) => (clip.skyloom?.operation ?? "") === "image" || clip.skyloom?.delivered?.frames === 1;
+export const hasMore = () => next !== null;
+export const isLoaded = () => loaded;
+
+let arrivals = 0;
+/** Take a clip in, or its newer state. */
+export function put(clip) {
+  const before = clips.get(clip.id);
+  clips.set(clip.id, { ...before, ...clip, order: before?.order ?? ++arrivals });
+  if (isActive(clip)) watch(clip.id);
+  else if (before && isActive(before)) news.dispatchEvent(new CustomEvent("ended", { detail: clips.get(clip.id) }));
+  changed();
+  return clips.get(clip.id);
+}
+
+const changed = () => news.dispatchEvent(new Event("change"));
+
+/** The next page; the first one when nothing was loaded. */
+export async function loadMore() {
+  const page = await list(loaded ? next : null);
+  loaded = true;
+  next = page.has_more ? page.last_id : null;
+  // Within a second the list's own order is the only one there is.
+  page.data.forEach((clip) => {
+    if (!clips.has(clip.id)) clips.set(clip.id, { ...clip, order: -++arrivals });
+    put(clip);
+  });
+  changed();
+}
+
+/** All pages, for a search that leaves nothing out. */
+export async function loadAll() {
+  while (hasMore()) await loadMore();
+}
+
+/** A clip that may not be loaded yet. Throws ApiError where there is none. */
+export async function find(id) {
+  return clips.get(id) ?? put(await retrieve(id));
+}
+
+export async function remove(id) {
+  await removeVideo(id);
+  watched.get(id)?.abort();
+  clips.delete(id);
+  release(id);
+  changed();
+}
+
+async function watch(id) {
+  if (watched.has(id)) return;
+  const stop = new AbortController();
+  watched.set(id, stop);
+  while (clips.has(id) && isActive(clips.get(id)) && !stop.signal.aborted) {
+    try {
+      await listen(`/videos/${id}/events`, (name, data) => hear(id, name, data), stop.signal);
+      if (clips.has(id)) put(await retrieve(id)); // the whole of how it ended
+    } catch (error) {
+      if (error.name === "AbortError") break;
+      if (error instanceof ApiError && error.status === 404) {
+        clips.delete(id);
+        changed();
+        break;
+      }
+      await new Promise((done) => setTimeout(done, RETRY));
+    }
+  }
+  watched.delete(id);
+}
+
+let previews = 0;
+function hear(id, name, data) {
+  const clip = clips.get(id);
+  if (!clip) return;
+  if (name === "progress") Object.assign(clip, { status: isActive(data) ? data.status : clip.status, progress: data.progress });
+  if (name === "preview") clip.preview = ++previews; // a number that changes whenever the picture does
+  if (name === "progress" || name === "preview") news.dispatchEvent(new CustomEvent("moved", { detail: clip }));
+}
