@@ -4,6 +4,7 @@ request -> windows -> given frames -> noise -> sampler -> decode -> given frames
 """
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,6 +68,12 @@ class Skyloom:
             UserError: the folder is missing, incomplete, of another format, or damaged.
         """
         return cls(load_model(None if folder is None else Path(folder)), device)
+
+    def sampled_by(self, sampler: Sampler) -> "Skyloom":
+        """The same networks, with another sampler, such as the `Engine` of a server."""
+        other = copy(self)
+        other.sampler = sampler
+        return other
 
     def generate(self, request: Request | str, progress: Progress | None = None) -> Video:
         """Make one clip.

@@ -1,32 +1,34 @@
-"""From noise to clean latents: clips, or windows of longer ones, packed into one batch.
+"""From noise to clean latents: clips, or windows of longer ones, side by side in one pass.
 
-given tokens -> sigmas -> solver over the guided transformer
+given tokens -> sigmas -> a trajectory of the solver for each clip -> passes of the network
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from skyloom.condition import Given
 from skyloom.flow import path
-from skyloom.flow.guidance import guided
 from skyloom.flow.prediction import Prediction
 from skyloom.flow.schedule import refining, shift_of
-from skyloom.flow.solver import Denoise, named_solver
+from skyloom.flow.solver import Denoise, Solver, Steps, named_solver
+from skyloom.flow.solver import Watch as SolverWatch
 from skyloom.request import Request
 from skyloom.text.encoder import TextEncoder
-from skyloom.text.features import concatenate
+from skyloom.text.features import TextFeatures
+from skyloom.trajectory import Clip, Network, Trajectory
 from skyloom.transformer.model import Transformer
 from skyloom.transformer.patches import Packed, pack, unpack
 
 Progress = Callable[[int, int], None]
 """Called after each step with its number and the number of steps."""
-LOOP_TURN = 0.382
-"""Part of a loop by which its seam moves on from one denoising to the next."""
+Told = Callable[[int, list[Tensor]], None]
+"""Called with the steps that are left and the clean tokens believed in of each clip."""
+Watch = Callable[[int, int, list[Tensor]], None]
+"""Called after each step with its number, the number of steps, and the latents believed in then."""
 
 
 @dataclass(frozen=True)
@@ -84,113 +86,159 @@ class Piece:
     loop: bool = False
 
 
-@dataclass(frozen=True)
 class Sampler:
     """The networks that turn noise into latents.
 
-    Attributes:
+    `Engine` (skyloom/serve/engine.py) is one whose passes are shared with whoever else samples.
+
+    Args:
         prediction: what the transformer's output means.
         device: where both networks are.
     """
 
-    transformer: Transformer
-    text: TextEncoder
-    prediction: Prediction
-    device: torch.device
+    def __init__(
+        self,
+        transformer: Transformer,
+        text: TextEncoder,
+        prediction: Prediction,
+        device: torch.device,
+    ) -> None:
+        self.transformer, self.text, self.device = transformer, text, device
+        self.network = Network(transformer, prediction)
 
     @torch.inference_mode()
     def sample(
-        self, pieces: Sequence[Piece], settings: Settings, progress: Progress | None = None
+        self,
+        pieces: Sequence[Piece],
+        settings: Settings,
+        progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> list[Float[Tensor, "C _T _H _W"]]:
-        """The clean latents of each piece; each is what it would be alone."""
-        config = self.transformer.config
-        rates, starts = [piece.fps for piece in pieces], [piece.start for piece in pieces]
-        packed = pack([piece.noise for piece in pieces], rates, config.patch, starts)
-        packed = packed.moved_to(self.device)
-        clean = pack([piece.given.latents for piece in pieces], rates, config.patch).tokens
-        clean = clean.to(self.device)
-        sigmas = self._sigmas(settings.steps, packed, pieces)
-        x = path.mix(clean, packed.tokens, sigmas[0])
-        count = len(sigmas) - 1
-        watch = (lambda step, _: progress(step, count)) if progress else None
-        tokens = named_solver(settings.solver)(
-            self.denoiser(pieces, packed, settings), x, sigmas, watch
-        )
-        return unpack(packed.with_tokens(tokens), config.channels, config.patch)
+        """The clean latents of each piece; each is what it would be alone.
 
-    def _sigmas(self, count: int, packed: Packed, pieces: Sequence[Piece]) -> Float[Tensor, "K N"]:
+        Raises:
+            UserError: a clip left the numbers.
+        """
+        trajectories = [
+            self._trajectory(piece, clip, settings)
+            for piece, clip in zip(pieces, self._clips(pieces, settings), strict=True)
+        ]
+        count = max(each.count for each in trajectories)
+
+        def told(left: int, estimates: Sequence[Tensor]) -> None:
+            if progress:
+                progress(count - left, count)
+            if watch:
+                watch(count - left, count, self._latents(trajectories, estimates))
+
+        self._finish(trajectories, told)
+        return self._latents(trajectories, [each.tokens for each in trajectories])
+
+    def denoiser(self, pieces: Sequence[Piece], settings: Settings) -> Denoise:
+        """The network as a function from noisy to clean tokens, guided by the prompts."""
+        clips = self._clips(pieces, settings)
+        lengths = [len(clip.places.tokens) for clip in clips]
+
+        @torch.inference_mode()
+        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+            parts = zip(clips, x.split(lengths), sigma.split(lengths), strict=True)
+            trajectories = [Trajectory(clip, ONCE, x, sigma[None]) for clip, x, sigma in parts]
+            self._finish(trajectories, lambda left, estimates: None)
+            return torch.cat([each.tokens for each in trajectories])
+
+        return denoise
+
+    def _finish(self, trajectories: Sequence[Trajectory], told: Told) -> None:
+        """Move all trajectories to their ends, side by side.
+
+        Args:
+            told: called whenever all of them are a step further.
+        """
+        teller = Teller(trajectories)
+        while waiting := [each for each in trajectories if not each.done]:
+            for each, clean in zip(waiting, self.network.move(waiting), strict=True):
+                each.take(clean)
+            if news := teller.news():
+                told(*news)
+
+    def _trajectory(self, piece: Piece, clip: Clip, settings: Settings) -> Trajectory:
+        patch = self.transformer.config.patch
+        clean = pack([piece.given.latents], [piece.fps], patch).tokens.to(self.device)
+        sigmas = self._sigmas(settings.steps, clip.places, piece)
+        x = path.mix(clean, clip.places.tokens, sigmas[0])
+        return Trajectory(clip, named_solver(settings.solver), x, sigmas)
+
+    def _sigmas(self, count: int, places: Packed, piece: Piece) -> Float[Tensor, "K N"]:
         """The schedule of every token: its clip's, never above what is given allows.
 
         A clip starts where the least given of its tokens starts, so that no step is lost. Where
         nothing would move for other reasons, a step is left out.
         """
-        columns = []
-        for grid, piece in zip(packed.grids, pieces, strict=True):
-            ceiling = piece.given.token_ceiling(self.transformer.config.patch)
-            start = float(ceiling.max())
-            shift = shift_of(grid[0] * grid[1] * grid[2])
-            schedule = refining(start, count, shift) if start else torch.zeros(count + 1)
-            columns.append(torch.minimum(schedule[:, None], ceiling[None]))
-        sigmas = torch.cat(columns, dim=1)
+        ceiling = piece.given.token_ceiling(self.transformer.config.patch)
+        start = float(ceiling.max())
+        shift = shift_of(len(places.tokens))
+        schedule = refining(start, count, shift) if start else torch.zeros(count + 1)
+        sigmas = torch.minimum(schedule[:, None], ceiling[None])
         moves = (sigmas[1:] != sigmas[:-1]).any(dim=1)
         return torch.cat([sigmas[:-1][moves], sigmas[-1:]]).to(self.device)
 
-    def denoiser(self, pieces: Sequence[Piece], packed: Packed, settings: Settings) -> Denoise:
-        """The transformer as a function from noisy to clean tokens, guided by the prompts."""
-        text = self.text.encode([piece.words for piece in pieces])
-        seams = _Seams(packed, pieces)
-        if settings.guidance == 1:
+    def _clips(self, pieces: Sequence[Piece], settings: Settings) -> list[Clip]:
+        """The pieces as the network is told of them; each prompt is encoded once, and alone."""
+        free = settings.guidance == 1
+        prompts = {piece.words for piece in pieces}
+        prompts |= set() if free else {piece.negative for piece in pieces}
+        text = {prompt: self._features(prompt) for prompt in prompts}
+        return [
+            Clip(
+                pack(
+                    [piece.noise], [piece.fps], self.transformer.config.patch, [piece.start]
+                ).moved_to(self.device),
+                text[piece.words],
+                None if free else text[piece.negative],
+                settings.guidance,
+                settings.rescale,
+                piece.loop,
+            )
+            for piece in pieces
+        ]
 
-            def alone(x: Tensor, sigma: Tensor) -> Tensor:
-                here = seams.turned().with_tokens(x)
-                return self.prediction.clean(
-                    self.transformer(here, sigma, text).prediction, x, sigma
-                )
+    def _features(self, prompt: str) -> TextFeatures:
+        return self.text.encode([prompt])
 
-            return alone
-        text = concatenate([text, self.text.encode([piece.negative for piece in pieces])])
-
-        def both(x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-            here = seams.turned()
-            twice = here.followed_by(here).with_tokens(torch.cat([x, x]))
-            output = self.transformer(twice, torch.cat([sigma, sigma]), text).prediction
-            with_prompt, without = output.chunk(2)
-            clean = self.prediction.clean
-            return clean(with_prompt, x, sigma), clean(without, x, sigma)
-
-        groups = nn.functional.one_hot(packed.clip_of_token(), len(pieces)).float()
-        return guided(both, settings.guidance, settings.rescale, groups)
-
-
-class _Seams:
-    """Packed clips whose loops turn from one denoising to the next.
-
-    A loop has no first frame, but the network counts time from one. Which latent frame comes first
-    therefore changes at every denoising: each pair of neighbours is inside of the clip most of the
-    time, the last and the first as well, and no seam is left.
-    """
-
-    def __init__(self, packed: Packed, pieces: Sequence[Piece]) -> None:
-        self.packed, self.calls = packed, 0
-        self.loops = [piece.loop for piece in pieces]
-
-    def turned(self) -> Packed:
-        """The clips with the coordinates of the next denoising."""
-        if not any(self.loops):
-            return self.packed
-        columns = list(self.packed.coordinates.split(self.packed.lengths))
-        for index, (loop, grid) in enumerate(zip(self.loops, self.packed.grids, strict=True)):
-            if loop:
-                shift = round(self.calls * LOOP_TURN * grid[0]) % grid[0]
-                columns[index] = _rolled(columns[index], grid, shift)
-        self.calls += 1
-        return replace(self.packed, coordinates=torch.cat(columns))
+    def _latents(
+        self, trajectories: Sequence[Trajectory], tokens: Sequence[Tensor]
+    ) -> list[Float[Tensor, "C _T _H _W"]]:
+        config = self.transformer.config
+        return [
+            unpack(each.clip.places.with_tokens(own), config.channels, config.patch)[0]
+            for each, own in zip(trajectories, tokens, strict=True)
+        ]
 
 
-def _rolled(
-    coordinates: Float[Tensor, "N 3"], grid: tuple[int, int, int], shift: int
-) -> Float[Tensor, "N 3"]:
-    """The same places, those in time `shift` latent frames later, the last ones at the start."""
-    frames = rearrange(coordinates, "(t s) a -> t s a", t=grid[0])
-    times = frames[..., :1].roll(-shift, dims=0)
-    return rearrange(torch.cat([times, frames[..., 1:]], dim=-1), "t s a -> (t s) a")
+class Teller:
+    """Notices when all trajectories of a call are a step further."""
+
+    def __init__(self, trajectories: Sequence[Trajectory]) -> None:
+        self._trajectories = trajectories
+        self._left = max(each.count for each in trajectories)
+
+    def news(self) -> tuple[int, list[Tensor]] | None:
+        """(steps left, the clean tokens believed in of each), None if nothing is new."""
+        left = max(each.count - each.step for each in self._trajectories)
+        if left == self._left:
+            return None
+        self._left = left
+        return left, [
+            each.tokens if each.done or each.estimate is None else each.estimate
+            for each in self._trajectories
+        ]
+
+
+def _once(
+    x: Float[Tensor, "N P"], sigmas: Float[Tensor, "K N"], watch: SolverWatch | None = None
+) -> Steps:
+    """No solver: the clean tokens believed in at the first sigma."""
+    return (yield x, sigmas[0])
+
+
+ONCE = Solver(_once)

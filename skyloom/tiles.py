@@ -227,12 +227,10 @@ class _Blended:
         shape = (channels, 1, cut.shape[0] * down, cut.shape[1] * across)
         empty, nothing = torch.zeros(shape), Given.nothing(shape)
         piece = Piece(request.words, request.negative, request.fps, empty, nothing)
-        self.denoise = {}  # all tiles are of one shape, so that batches of one size are alike
-        for count in {len(batch) for batch in self.batches}:
-            tiles = pack([empty] * count, [request.fps] * count, sampler.transformer.config.patch)
-            self.denoise[count] = sampler.denoiser(
-                [piece] * count, tiles.moved_to(self.device), settings
-            )
+        self.denoise = {  # all tiles are of one shape, so that batches of one size are alike
+            count: sampler.denoiser([piece] * count, settings)
+            for count in {len(batch) for batch in self.batches}
+        }
         self.steps, self.step, self.calls = steps, 0, 0
         self.progress = progress
 

@@ -77,7 +77,7 @@ def test_one_tile_is_the_whole(skyloom: Skyloom) -> None:
     nothing = tiles.Given.nothing(tuple(latents.shape))
     piece = Piece(request.words, "", 12.0, noise, nothing)
     settings = Settings(4, "euler", tiles.REFINED_GUIDANCE, request.rescale)
-    denoise = skyloom.sampler.denoiser([piece], packed, settings)
+    denoise = skyloom.sampler.denoiser([piece], settings)
     x = euler(denoise, path.mix(clean.tokens, packed.tokens, sigmas[0]), sigmas)
     (whole,) = unpack(packed.with_tokens(x), 8, patch)
     assert_close(made, whole, atol=1e-5, rtol=1e-4)
