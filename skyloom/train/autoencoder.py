@@ -33,7 +33,8 @@ class AutoencoderRecipe:
 
     Attributes:
         out: folder of the run; its model appears in out/model.
-        world: folder of safetensors clips of the world, "" for real footage alone.
+        world: folder of a raw dataset, as `skyloom world` and `skyloom ingest` make them; "" for
+            real footage alone.
         held_out: the same for held-out clips, "" to evaluate on real footage alone.
         real_share: share of the crops that come from real pictures and footage.
         start: model folder to start from, "" for scratch.

@@ -34,11 +34,17 @@ class Muon(torch.optim.Optimizer):
         weight_decay: float,
         shapes: Sequence[tuple[int, int]] | None = None,
         ranks: Ranks = ALONE,
+        in_rows: bool = False,
     ) -> None:
-        """Of each matrix this process may hold some rows; `shapes` are those of the whole ones."""
+        """Several processes share the work on each matrix.
+
+        Args:
+            shapes: of the whole matrices, of which this process may hold some rows.
+            in_rows: whether it holds some rows of each; else all of them, like the others.
+        """
         matrices = list(matrices)
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay})
-        self.ranks = ranks
+        self.ranks, self.in_rows = ranks, in_rows
         wholes = shapes or [(len(matrix), matrix.shape[1]) for matrix in matrices]
         self.shapes = dict(zip(matrices, wholes, strict=True))
 
@@ -55,8 +61,10 @@ class Muon(torch.optim.Optimizer):
                 stack = torch.stack([ahead for _, ahead in moved])
                 if self.ranks.ranks == 1:
                     directions = orthogonalised(stack)
-                else:
+                elif self.in_rows:
                     directions = orthogonalised_apart(stack, shape[0], self.ranks)
+                else:
+                    directions = orthogonalised_in_shares(stack, self.ranks)
                 scale = 0.2 * max(shape) ** 0.5
                 torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(matrices, list(directions), alpha=-group["lr"] * scale)
@@ -86,6 +94,23 @@ def orthogonalised(
     return (x.mT if tall else x).to(stack.dtype)
 
 
+def orthogonalised_in_shares(
+    stack: Float[Tensor, "matrices rows columns"], ranks: Ranks
+) -> Float[Tensor, "matrices rows columns"]:
+    """The same where every process has all matrices: each works on some and sends them to all."""
+    from torch import distributed
+
+    counts = row_counts(len(stack), ranks.ranks)
+    first, count = sum(counts[: ranks.rank]), counts[ranks.rank]
+    # Only the last shares are smaller: what is missing there lies behind all of the matrices.
+    mine = stack.new_zeros((counts[0], *stack.shape[1:]), dtype=torch.bfloat16)
+    if count:
+        mine[:count] = orthogonalised(stack[first : first + count].bfloat16())
+    every = mine.new_empty((counts[0] * ranks.ranks, *stack.shape[1:]))
+    distributed.all_gather_into_tensor(every, mine, group=ranks.everyone)
+    return every[: len(stack)].to(stack.dtype)
+
+
 def orthogonalised_apart(
     stack: Float[Tensor, "matrices here columns"], rows: int, ranks: Ranks
 ) -> Float[Tensor, "matrices here columns"]:
@@ -103,7 +128,10 @@ def orthogonalised_apart(
     sent = stack.bfloat16().flatten()
     got = sent.new_empty(sum(by_rows))
     distributed.all_to_all_single(got, sent, by_rows, by_matrix, group=ranks.everyone)
-    parts = [part.view(mine, -1, columns) for part in got.split(by_rows)]
+    parts = [
+        part.view(mine, height, columns)
+        for part, height in zip(got.split(by_rows), heights, strict=True)
+    ]
     if mine:
         parts = list(orthogonalised(torch.cat(parts, dim=1)).split(heights, dim=1))
     back = torch.cat([part.reshape(-1) for part in parts])

@@ -119,9 +119,7 @@ class Optimizer:
         ]
         if matrices:
             rate, decay = config.lr, config.weight_decay
-            algorithms.append(
-                Muon(matrices, rate, decay, shapes, self.ranks if self.sharded else ALONE)
-            )
+            algorithms.append(Muon(matrices, rate, decay, shapes, self.ranks, self.sharded))
         return algorithms
 
     @torch.no_grad()

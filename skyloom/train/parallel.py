@@ -170,8 +170,8 @@ def compile_blocks(modules: Mapping[str, nn.Module]) -> None:
     compiler = os.environ.get("CXX", "g++")
     if on_cpu and shutil.which(compiler) is None:
         raise UserError(
-            f"parallel.compile is on and there is no C++ compiler '{compiler}', which torch.compile "
-            "needs on a CPU: install one (on Debian: apt install g++), or set "
+            f"parallel.compile is on and there is no C++ compiler '{compiler}', which "
+            "torch.compile needs on a CPU: install one (on Debian: apt install g++), or set "
             "parallel.compile=false."
         )
     for blocks in _lists_of_blocks(modules):

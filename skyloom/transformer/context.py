@@ -7,7 +7,7 @@ is, on fewer heads. The network takes a `Context` and knows nothing of processes
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -51,7 +51,7 @@ class Context:
         ends = torch.tensor(list(accumulate(self.shares(whole))), device=kept.device)
         until = [0, *torch.searchsorted(kept, ends).tolist()]
         first, last = until[self.rank], until[self.rank + 1]
-        counts = tuple(b - a for a, b in zip(until, until[1:], strict=False))
+        counts = tuple(b - a for a, b in pairwise(until))
         return kept[first:last] - self.part(whole).start, counts
 
     def gathered(

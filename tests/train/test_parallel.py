@@ -102,21 +102,55 @@ def test_one_that_fails_ends_all_and_is_named(tmp_path: Path, fails: str, said: 
     assert said in done.stderr
 
 
-@pytest.mark.slow
-def test_the_transformer_by_two(tiny: Tiny, tmp_path: Path) -> None:
-    settings = [tiny.transformer_recipe, f"out={tmp_path}", "optim.steps=4", "loop.batches=2"]
-    arguments = command(2, "-m", "skyloom", "train", "transformer", *settings)
+def train_transformer(tiny: Tiny, processes: int, *settings: object) -> None:
+    """Steps of two batches each, by the command line."""
+    arguments = ["-m", "skyloom", "train", "transformer", tiny.transformer_recipe, "loop.batches=2"]
     done = subprocess.run(
-        arguments, capture_output=True, text=True, timeout=300, env=ENVIRONMENT, check=False
+        command(processes, *arguments, *settings),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=ENVIRONMENT,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    alone = tmp_path / "alone"
-    settings[1] = f"out={alone}"
-    arguments = command(1, "-m", "skyloom", "train", "transformer", *settings)
-    subprocess.run(arguments, timeout=300, env=ENVIRONMENT, check=True)
-    logs = [rows(folder / "metrics.jsonl") for folder in (tmp_path, alone)]
-    assert [row["step"] for row in logs[0]] == [2, 4]
+
+
+def alike_losses(one: Path, other: Path, steps: list[int]) -> None:
+    logs = [rows(folder / "metrics.jsonl") for folder in (one, other)]
+    assert [row["step"] for row in logs[0]] == [row["step"] for row in logs[1]] == steps
     for key in ("loss", "norm"):  # bf16: a batch's gradient is rounded after its share of tokens
         found = [[row[key] for row in log] for log in logs]
         assert found[0] == pytest.approx(found[1], rel=0.02)
+
+
+@pytest.fixture(scope="module")
+def by_one(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("by_one")
+    train_transformer(tiny, 1, f"out={folder}")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("processes", "settings"),
+    [(2, ()), (2, ("parallel.context=2",)), (2, ("parallel.context=2", "parallel.shard=true"))],
+)
+def test_the_transformer_by_two(
+    tiny: Tiny, tmp_path: Path, by_one: Path, processes: int, settings: tuple[str, ...]
+) -> None:
+    train_transformer(tiny, processes, f"out={tmp_path}", *settings)
+    alike_losses(tmp_path, by_one, [2, 4, 6])
     assert (tmp_path / "model" / "transformer" / "config.json").exists()
+
+
+@pytest.mark.slow
+def test_what_four_began_two_end(tiny: Tiny, tmp_path: Path, by_one: Path) -> None:
+    """Tokens shared by two of four, weights by all four; then both by two."""
+    settings = [f"out={tmp_path}", "parallel.shard=true", "parallel.context=2"]
+    train_transformer(tiny, 4, *settings, "--minutes", "1e-6")
+    found = load_newest(tmp_path / "checkpoints")
+    assert found is not None and found.meta["step"] == 1
+    assert len(list(found.folder.glob("*.safetensors"))) == 4
+    train_transformer(tiny, 2, *settings)
+    alike_losses(tmp_path, by_one, [2, 4, 6])
