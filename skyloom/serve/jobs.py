@@ -136,6 +136,7 @@ class Jobs:
             story=None,
             path=None,
             keep=(),
+            trim=None,
             loop=False,
             backward=False,
             at="start",

@@ -16,6 +16,7 @@ from skyloom import edit as edits
 from skyloom.condition import Condition
 from skyloom.config import from_dict
 from skyloom.edit import Edit, length, shown
+from skyloom.errors import UserError
 from skyloom.fitting import Fitted, fit, seen_size
 from skyloom.framing import NATIVE_AREA, cover, native_size
 from skyloom.limits import LARGEST_SIDE
@@ -138,7 +139,22 @@ class _Edited:
 
     def _sharp(self, role: str) -> Video:
         """A given clip at the size that is delivered, frame by frame as the model sees it."""
-        return fit(self.inputs[role], size=self.size, fps=self.request.fps).video
+        return self._read(role, self.size).video
+
+    def _read(self, role: str, size: Size) -> Fitted:
+        """An input at a size and the rate of the request, cut to what is used of it."""
+        fps = self.request.fps
+        fitted = fit(self.inputs[role], size=size, fps=fps, what=role)
+        if role != "video" or self.order.trim is None:
+            return fitted
+        first, last = (round(seconds * fps) for seconds in self.order.trim)
+        frames = fitted.video.frames[first:last]
+        if not len(frames):
+            raise UserError(
+                f"trim leaves nothing of a video of {fitted.video.duration:g} seconds: use a stretch "
+                "that lies in it."
+            )
+        return Fitted(Video(frames, fps), fitted.notes, None)  # its sound begins elsewhere
 
     def _kept(self, edit: Edit, count: int) -> dict[int, Any]:
         """Frames that a fill leaves as they are, at the size that is delivered."""
@@ -150,7 +166,7 @@ class _Edited:
 
     def _fit(self, role: str) -> Video:
         """An input at the size and rate at which the model works; what was done is noted."""
-        fitted = fit(self.inputs[role], size=self.made, fps=self.request.fps, what=role)
+        fitted = self._read(role, self.made)
         self.given[role] = fitted
         aside = ("scaled from", "cropped from")  # only the way to the model, not what is delivered
         said = [note for note in fitted.notes if not note.startswith(aside)]

@@ -68,6 +68,7 @@ class Order:
         backward: an extension comes before the clip.
         at: an animated picture is the "start" or the "end".
         keep: (first, last) seconds of the stretches of a clip that a fill keeps.
+        trim: (first, last) seconds of the video that are used, as if it were no longer; None is all.
         path: where a part of an animated picture goes, as skyloom/motion.py reads it.
         loop: a generated clip plays for ever.
         story: a storyboard as skyloom/storyboard.py reads it, in plain values. Its shots' `picture`
@@ -94,6 +95,7 @@ class Order:
     backward: bool = False
     at: Literal["start", "end"] = "start"
     keep: tuple[tuple[float, float], ...] = ()
+    trim: tuple[float, float] | None = None
     path: dict[str, Any] | None = None
     loop: bool = False
     story: dict[str, Any] | None = None
@@ -124,6 +126,11 @@ class Order:
         for first, last in self.keep:
             if not (math.isfinite(last) and 0 <= first <= last):
                 raise UserError(f"keep = {first:g}-{last:g} is no stretch of seconds.")
+        if self.trim is not None and not 0 <= self.trim[0] < self.trim[1] < math.inf:
+            raise UserError(
+                f"trim = {self.trim[0]:g}-{self.trim[1]:g} is no stretch of seconds: say where the "
+                "clip is to begin and to end, as in [1, 3]."
+            )
         self._check_parts()
         Request(prompt=self.prompt or "-", **self.request_fields())  # refuses the rest
         if self.story is not None:
