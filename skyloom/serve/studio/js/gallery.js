@@ -10,7 +10,7 @@ let kind = "";
 
 export function gallery(root, _parts, { composer }) {
   const grid = h("div", { class: "grid", role: "list", "aria-label": "Clips" });
-  const count = h("p", { class: "soft small", role: "status" });
+  const count = h("p", { class: "soft small found", role: "status" });
   const end = h("div", { class: "end" });
   const search = h("input", {
     type: "search", id: "search", placeholder: "Search the prompts", "aria-label": "Search the prompts", value: asked,

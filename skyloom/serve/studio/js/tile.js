@@ -44,7 +44,7 @@ export function loopingPreview(clip) {
 
 /** A tile of the library. `reuse(clip)` is told when its prompt is wanted. */
 export function tile(clip, reuse) {
-  const face = h("div", { class: "face", style: { "aspect-ratio": aspectOf(clip) } });
+  const face = h("div", { class: "face" });
   const link = h("a", { class: "cover", href: `#/clip/${clip.id}`, "aria-label": `${titleOf(clip)}. ${kindOf(clip)}, ${stateOf(clip)}` });
   const element = h("article", { class: "tile", data: { id: clip.id, status: clip.status } },
     h("div", { class: "picture" }, face, link),

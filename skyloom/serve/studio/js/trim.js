@@ -12,12 +12,13 @@ export function trimStrip(video, { seconds, fps, value = [0, seconds], label = "
   const pictures = h("div", { class: "strip-frames", "aria-hidden": "true" });
   const chosen = h("div", { class: "strip-chosen" });
   const place = h("div", { class: "strip-place" });
+  const window = h("div", { class: "strip-window" }, pictures, chosen, place);
   const handles = ["Start", "End"].map((name, side) => h("div", {
     class: `handle ${side ? "last" : "first"}`, role: "slider", tabindex: 0, "aria-label": `${name} of the ${label}`,
     "aria-valuemin": 0, "aria-valuemax": seconds, onkeydown: (event) => key(event, side), onpointerdown: (event) => drag(event, side),
   }));
   const words = h("output", { class: "small soft" });
-  const track = h("div", { class: "strip-track" }, pictures, chosen, place, handles);
+  const track = h("div", { class: "strip-track" }, window, handles);
   const element = h("div", { class: "strip" }, track, words);
 
   function move(side, to, seek = true) {
