@@ -1,0 +1,208 @@
+"""The routes of videos: the official API's, and the events of a job."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from skyloom.serve import content, events, ordering, schemas, views
+from skyloom.serve.forms import checked, described, named_parts, seen
+from skyloom.serve.inputs import Inputs, check_finished
+from skyloom.serve.job import Job
+from skyloom.serve.keys import Key
+from skyloom.serve.order import Order
+from skyloom.serve.problem import Problem, missing
+from skyloom.serve.service import Authorised, Service, Serviced, as_problems
+from skyloom.serve.wire import Body, read_body
+
+POLL_MILLISECONDS = 250
+"""When the official client is to ask again."""
+PATH = r"^[A-Za-z0-9_-]{1,100}$"
+
+router = APIRouter(prefix="/v1/videos", tags=["videos"])
+Form = TypeVar("Form", bound=BaseModel)
+Ordering = Callable[[Any, Body, Inputs], Order]
+
+
+@router.post("", openapi_extra=described(schemas.CreateVideo))
+async def create(
+    request: Request, response: Response, service: Serviced, key: Authorised
+) -> schemas.Video:
+    """Order a video: from words, or from a picture, a clip or a storyboard."""
+
+    def order(asked: schemas.CreateVideo, body: Body, inputs: Inputs) -> Order:
+        named = named_parts(schemas.CreateVideo, body.values)
+        return ordering.create(asked, named, inputs, service, key)
+
+    return await _ordered(request, response, service, key, schemas.CreateVideo, order)
+
+
+@router.post("/edits", openapi_extra=described(schemas.EditVideo))
+async def edit(
+    request: Request, response: Response, service: Serviced, key: Authorised
+) -> schemas.Video:
+    """Order a clip in other words."""
+
+    def order(asked: schemas.EditVideo, _: Body, inputs: Inputs) -> Order:
+        return ordering.edit(asked, inputs, service)
+
+    return await _ordered(request, response, service, key, schemas.EditVideo, order)
+
+
+@router.post("/extensions", openapi_extra=described(schemas.ExtendVideo))
+async def extend(
+    request: Request, response: Response, service: Serviced, key: Authorised
+) -> schemas.Video:
+    """Order what comes after a clip, or before it."""
+
+    def order(asked: schemas.ExtendVideo, _: Body, inputs: Inputs) -> Order:
+        return ordering.extend(asked, inputs, service)
+
+    return await _ordered(request, response, service, key, schemas.ExtendVideo, order)
+
+
+@router.post("/{video_id}/remix", openapi_extra=described(schemas.RemixVideo))
+async def remix(
+    video_id: str, request: Request, response: Response, service: Serviced, key: Authorised
+) -> schemas.Video:
+    """Order a finished video in other words."""
+
+    def order(asked: schemas.RemixVideo, _: Body, inputs: Inputs) -> Order:
+        parent = service.job(video_id, key)
+        check_finished(parent)
+        with as_problems():
+            return service.jobs.remix(parent, asked.prompt, asked.strength)
+
+    return await _ordered(request, response, service, key, schemas.RemixVideo, order)
+
+
+async def _ordered(
+    request: Request,
+    response: Response,
+    service: Service,
+    key: Key,
+    form: type[Form],
+    order: Ordering,
+) -> schemas.Video:
+    """Read a request, make its order and submit it."""
+    body = await read_body(request, key.limits.largest_body)
+
+    def work() -> Job:
+        spare = named_parts(form, body.values) if form is schemas.CreateVideo else {}
+        asked = checked(form, {k: v for k, v in body.values.items() if k not in spare})
+        digest = seen(request, body.digest)
+        idempotency_key = service.retries.key_for(key.name, digest, request.headers)
+        inputs = Inputs(service.uploads, service.jobs, key)
+        try:
+            made = order(asked, body, inputs)
+            with as_problems():
+                return service.submit(made, key, idempotency_key)
+        except BaseException:
+            inputs.discard()
+            raise
+        finally:
+            body.close()
+
+    job = await to_thread.run_sync(work, limiter=service.upload_turns)
+    service.metrics.ordered.labels(job.order.operation).inc()
+    _tell_when(response, job)
+    return views.video(job)
+
+
+@router.get("")
+def list_videos(
+    service: Serviced,
+    key: Authorised,
+    after: Annotated[str | None, Query(pattern=PATH)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    order: Literal["asc", "desc"] = "desc",
+) -> schemas.VideoPage:
+    """Videos by the time of their ordering, a page at a time."""
+    jobs, more = service.jobs.list(key.name, after, limit, order)
+    return schemas.VideoPage(
+        data=[views.video(job) for job in jobs],
+        has_more=more,
+        first_id=jobs[0].id if jobs else None,
+        last_id=jobs[-1].id if jobs else None,
+    )
+
+
+@router.get("/{video_id}")
+def retrieve(
+    video_id: str, response: Response, service: Serviced, key: Authorised
+) -> schemas.Video:
+    """A video as it stands."""
+    job = service.job(video_id, key)
+    _tell_when(response, job)
+    return views.video(job, service.jobs.ahead(job))
+
+
+@router.delete("/{video_id}")
+def delete(video_id: str, service: Serviced, key: Authorised) -> schemas.DeletedVideo:
+    """Cancel what runs, and delete the video and its files."""
+    if not service.jobs.delete(video_id, key.name):
+        raise missing("video", video_id)
+    return schemas.DeletedVideo(id=video_id)
+
+
+@router.get(
+    "/{video_id}/content",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "The file",
+            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        206: {"description": "The range of it that was asked for"},
+    },
+)
+def download(
+    video_id: str,
+    request: Request,
+    service: Serviced,
+    key: Authorised,
+    variant: Literal["video", "thumbnail", "spritesheet", "preview"] = "video",
+) -> Response:
+    """A result, whole or a range of it; a preview while the job runs."""
+    job = service.job(video_id, key)
+    where, kind = job.outputs.get(variant), views.media_type(job, variant)
+    try:
+        if where is not None and kind is not None:
+            suffix = where.rpartition(".")[2]
+            name = f"{job.id}{'' if variant == 'video' else f'-{variant}'}.{suffix}"
+            return content.respond(request, service.jobs.files, where, kind, name)
+    except FileNotFoundError:
+        pass  # it was deleted a moment ago
+    why = {"completed": f"has no {variant}", "failed": "failed and has none"}
+    raise Problem(
+        404,
+        f"The video '{job.id}' {why.get(job.status, f'has no {variant} yet')}: "
+        "GET /v1/videos/{id} says how it stands.",
+        "variant",
+        "video_not_ready",
+    )
+
+
+@router.get(
+    "/{video_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"description": "Events", "content": {"text/event-stream": {}}}},
+)
+def follow(video_id: str, service: Serviced, key: Authorised) -> Response:
+    """Progress and previews as server-sent events: `progress`, `preview`, `done`."""
+    service.job(video_id, key)
+
+    def look() -> Job | None:
+        return service.jobs.get(video_id, key.name)
+
+    told = events.stream(look, service.leaving.is_set, f"/v1/videos/{video_id}")
+    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+    return StreamingResponse(told, media_type="text/event-stream", headers=headers)
+
+
+def _tell_when(response: Response, job: Job) -> None:
+    if not job.ended:
+        response.headers["openai-poll-after-ms"] = str(POLL_MILLISECONDS)
