@@ -62,6 +62,10 @@ export const remix = (id, fields) =>
     method: "POST", body: JSON.stringify(fields), headers: { "Content-Type": "application/json" },
   });
 
+export const characters = () => json("/videos/characters");
+export const createCharacter = (name, video) => create({ name, video }, "/videos/characters");
+export const removeCharacter = (id) => json(`/videos/characters/${id}`, { method: "DELETE" });
+
 export const contentPath = (id, variant = "video") => `/videos/${id}/content?variant=${variant}`;
 
 export const content = async (id, variant) => (await request(contentPath(id, variant))).blob();

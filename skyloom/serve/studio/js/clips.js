@@ -6,7 +6,10 @@ import { release } from "./media.js";
 
 const clips = new Map();
 const watched = new Map(); // id -> AbortController of its stream of events
-const RETRY = 2000; // milliseconds until a broken stream is opened again
+const RETRY = 1500; // milliseconds until a broken stream is opened again
+// A browser keeps six connections to a server, and pictures and clips need some: the rest is polled.
+const STREAMS = 2;
+let polling = false;
 
 /** Tells "change" when the set or a clip changed, and "ended" with a clip that came to an end. */
 export const news = new EventTarget();
@@ -28,7 +31,7 @@ let arrivals = 0;
 export function put(clip) {
   const before = clips.get(clip.id);
   clips.set(clip.id, { ...before, ...clip, order: before?.order ?? ++arrivals });
-  if (isActive(clip)) watch(clip.id);
+  if (isActive(clip)) watchSome();
   else if (before && isActive(before)) news.dispatchEvent(new CustomEvent("ended", { detail: clips.get(clip.id) }));
   changed();
   return clips.get(clip.id);
@@ -67,6 +70,15 @@ export async function remove(id) {
   changed();
 }
 
+/** Open streams for what is most worth watching, and close those that are not. */
+function watchSome() {
+  const order = (clip) => (clip.status === "in_progress" ? 0 : 1);
+  const worth = active().reverse().sort((a, b) => order(a) - order(b)).slice(0, STREAMS).map(({ id }) => id);
+  for (const [id, stop] of watched) if (!worth.includes(id)) stop.abort();
+  worth.forEach(watch);
+  if (!polling && active().some(({ id }) => !watched.has(id))) poll();
+}
+
 async function watch(id) {
   if (watched.has(id)) return;
   const stop = new AbortController();
@@ -86,13 +98,32 @@ async function watch(id) {
     }
   }
   watched.delete(id);
+  watchSome();
+}
+
+/** Look at those that have no stream, now and then, as long as there are any. */
+async function poll() {
+  polling = true;
+  for (;;) {
+    await new Promise((done) => setTimeout(done, RETRY));
+    const waiting = active().filter(({ id }) => !watched.has(id));
+    if (!waiting.length) break;
+    // The longest waiting one comes first: when it is no further, none of the others is.
+    await retrieve(waiting.at(-1).id).then(put, () => {});
+    await list(null).then((page) => page.data.filter(({ id }) => clips.has(id)).forEach(put), () => {});
+  }
+  polling = false;
 }
 
 let previews = 0;
 function hear(id, name, data) {
   const clip = clips.get(id);
   if (!clip) return;
-  if (name === "progress") Object.assign(clip, { status: isActive(data) ? data.status : clip.status, progress: data.progress });
   if (name === "preview") clip.preview = ++previews; // a number that changes whenever the picture does
+  if (name === "progress" && isActive(data)) {
+    const began = clip.status !== data.status;
+    Object.assign(clip, { status: data.status, progress: data.progress });
+    if (began) changed();
+  }
   if (name === "progress" || name === "preview") news.dispatchEvent(new CustomEvent("moved", { detail: clip }));
 }

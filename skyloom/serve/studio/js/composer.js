@@ -1,6 +1,7 @@
 // Where words become an order: prompt, an optional picture, settings, draft or full, Make.
 
 import { create } from "./api.js";
+import { characterChips } from "./characters.js";
 import { put } from "./clips.js";
 import { button, fill, h, icon } from "./dom.js";
 import { probe } from "./media.js";
@@ -14,11 +15,12 @@ const EXAMPLES = [
   "a blue car drives right in the desert, as pixel art",
 ];
 
-/** The composer; one there is. `sizes` are the model's native ones, as "WxH". */
-export function createComposer({ sizes = [] } = {}) {
+/** The composer; one there is. `facts` is what /v1/models says of the model. */
+export function createComposer(facts = {}) {
   const settings = createSettings();
   let picture = null; // {file, address, at}
   let open = false;
+  const cast = new Set(); // ids of characters
 
   const prompt = h("textarea", {
     id: "prompt", rows: 1, "aria-label": "What to show", placeholder: `Describe a video: ${EXAMPLES[0]}`,
@@ -55,7 +57,7 @@ export function createComposer({ sizes = [] } = {}) {
 
   function toggle(now) {
     open = now;
-    if (open) fill(panel, settingsPanel(settings, sizes));
+    if (open) fill(panel, settingsPanel(settings, facts), characterChips(cast));
     panel.hidden = !open;
     shown.setAttribute("aria-expanded", String(open));
   }
@@ -105,7 +107,7 @@ export function createComposer({ sizes = [] } = {}) {
       const base = fieldsOf(settings.values);
       for (let variation = 0; variation < settings.values.variations; variation += 1) {
         put(await create({
-          prompt: words, ...base, seed: base.seed + variation, preview: true,
+          prompt: words, ...base, seed: base.seed + variation, characters: [...cast].join(),
           ...(picture && { operation: "animate", input_reference: picture.file, at: picture.at }),
         }));
       }

@@ -31,8 +31,9 @@ export function choice(legend, options, value, onchange = () => {}) {
 export function finer(source) {
   const made = source.clip?.skyloom ?? {};
   const seed = number(made.seed ?? 0, { min: 0, step: 1 });
-  const steps = number(made.steps ?? 20, { min: 1, max: 100, step: 1 });
-  const guidance = number(made.guidance_scale ?? 4, { min: 0, max: 20, step: "any" });
+  const open = { required: false, placeholder: "auto" }; // left open, the server chooses what suits the operation
+  const steps = number(made.steps ?? "", { min: 1, max: 200, step: 1, ...open });
+  const guidance = number("", { min: 0, max: 20, step: "any", ...open });
   const camera = h("input", { type: "text", value: made.camera ?? "", list: "moves-of-camera", placeholder: "as you like" });
   const negative = h("input", { type: "text", value: made.negative_prompt ?? "" });
   const element = h("details", { class: "finer" }, h("summary", {}, "Finer settings"),

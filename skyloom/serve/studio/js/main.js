@@ -29,7 +29,7 @@ async function start() {
     themeButton());
 
   const known = await models().catch((error) => { fail(error); return { data: [] }; });
-  const composer = createComposer({ sizes: nativeSizes(known.data) });
+  const composer = createComposer(known.data[0]?.skyloom);
   fill($("composer"), composer.element);
 
   clips.news.addEventListener("change", () => {
@@ -65,12 +65,6 @@ function show(view, parts, composer) {
   fill(root);
   scrollTo(0, 0);
   return view(root, parts, { composer });
-}
-
-/** Native sizes as "WxH", however many models are served. */
-function nativeSizes(served) {
-  const said = served.flatMap((model) => model.skyloom?.sizes ?? model.sizes ?? []);
-  return said.map((size) => (Array.isArray(size) ? size.join("x") : size));
 }
 
 start();

@@ -9,7 +9,7 @@ export const CAMERA = ["still", "pan left", "pan right", "orbit left", "orbit ri
 const SIZES = ["128x128", "160x96", "96x160", "64x64", "256x256", "320x192", "192x320", "512x512", "1280x720", "720x1280"];
 const DRAFT_STEPS = 10;
 const DEFAULTS = {
-  kind: "video", size: "128x128", seconds: 4, variations: 1, steps: 20, guidance: 4, seed: "",
+  kind: "video", size: "128x128", seconds: 4, variations: 1, steps: "", guidance: "", seed: "",
   negative: "", camera: "", loop: false, draft: false,
 };
 
@@ -49,7 +49,7 @@ export function fieldsOf(values, variation = 0) {
     size: values.draft ? draftSize(values.size) : values.size,
     seconds: picture ? null : values.seconds,
     seed: (values.seed === "" ? anySeed() : Number(values.seed)) + variation,
-    steps: values.draft ? Math.min(values.steps, DRAFT_STEPS) : values.steps,
+    steps: values.draft ? Math.min(values.steps || DRAFT_STEPS, DRAFT_STEPS) : values.steps,
     guidance_scale: values.guidance,
     negative_prompt: values.negative,
     camera: picture ? "" : values.camera,
@@ -65,8 +65,8 @@ export function settingsOf(clip) {
     size: clip.size ?? DEFAULTS.size,
     seconds: Number(made.seconds ?? clip.seconds) || DEFAULTS.seconds,
     seed: made.seed === undefined ? "" : String(made.seed),
-    steps: made.steps ?? DEFAULTS.steps,
-    guidance: made.guidance_scale ?? DEFAULTS.guidance,
+    steps: made.steps ?? "",
+    guidance: made.guidance_scale ?? "",
     negative: made.negative_prompt ?? "",
     camera: made.camera ?? "",
     loop: Boolean(made.loop),
@@ -83,13 +83,13 @@ export function summary(values) {
   return parts.join(" · ");
 }
 
-/** The panel of all fields. */
-export function settingsPanel(settings, sizes = []) {
+/** The panel of all fields. `facts` is what /v1/models says of the model. */
+export function settingsPanel(settings, facts = {}) {
   const { values } = settings;
-  const offered = [...new Set([...sizes, values.size, ...SIZES])];
+  const offered = [...new Set([...(facts.native_sizes ?? []), values.size, ...SIZES])];
   const number = (name, label, bounds, hint) => labelled(label, h("input", {
     type: "number", ...bounds, value: values[name], "data-setting": name,
-    onchange: (event) => event.target.checkValidity() && settings.set({ [name]: event.target.valueAsNumber }),
+    onchange: ({ target }) => target.checkValidity() && settings.set({ [name]: target.value === "" ? "" : target.valueAsNumber }),
   }), hint);
   const size = labelled("Size", h("select", { "data-setting": "size", onchange: (e) => settings.set({ size: e.target.value }) },
     offered.map((one) => h("option", { value: one, selected: one === values.size }, one.replace("x", " × ")))));
@@ -106,14 +106,14 @@ export function settingsPanel(settings, sizes = []) {
     settings.set({ seed: seed.value });
   } });
   const seconds = values.kind === "video"
-    ? number("seconds", "Seconds", { min: 0.25, max: 60, step: "any" }) : null;
+    ? number("seconds", "Seconds", { min: 0.25, max: facts.longest_seconds ?? 600, step: "any", required: true }) : null;
   return h("div", { class: "settings" },
     size, seconds,
-    number("variations", "Variations", { min: 1, max: 4, step: 1 }),
+    number("variations", "Variations", { min: 1, max: 4, step: 1, required: true }),
     values.kind === "video" ? labelled("Camera", camera) : null,
     labelled("Seed", seed, null, dice),
-    number("steps", "Steps", { min: 1, max: 100, step: 1 }, "more is finer and slower"),
-    number("guidance", "Guidance", { min: 0, max: 20, step: "any" }, "how closely it keeps to the words"),
+    number("steps", "Steps", { min: 1, max: facts.most_steps ?? 200, step: 1, placeholder: String(facts.steps ?? "auto") }, "more is finer and slower"),
+    number("guidance", "Guidance", { min: 0, max: 20, step: "any", placeholder: "auto" }, "how closely it keeps to the words"),
     labelled("Not this", h("input", {
       type: "text", value: values.negative, placeholder: "blurry", "data-setting": "negative",
       oninput: (event) => settings.set({ negative: event.target.value }),

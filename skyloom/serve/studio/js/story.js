@@ -84,15 +84,15 @@ export const clear = () => {
   choose(story.shots[0].key);
 };
 
-/** What the API takes: the story, and beside it the files and ids that its shots name. */
+/** What the API takes: the story, and beside it the files that its shots name. */
 export function toOrder() {
-  const inputs = {};
+  const files = {};
   const shots = story.shots.map(({ prompt, seconds, camera, cut, source }, index) => {
     const told = { seconds, prompt: prompt.trim(), camera: camera.trim(), cut };
-    if (source) {
-      const name = `shot${index + 1}`;
-      told[source.kind] = name;
-      inputs[name] = source;
+    if (source?.clip) told[source.kind] = { id: source.clip.id };
+    else if (source) {
+      told[source.kind] = `shot${index + 1}`; // the name of a part of the form
+      files[`shot${index + 1}`] = source.file;
     }
     return told;
   });
@@ -103,7 +103,7 @@ export function toOrder() {
       throw new Error(`Shot ${index + 1} is empty: say what it shows, or give it a picture or a clip.`);
     }
   });
-  return { told: { subjects: story.subjects.trim(), style: story.style.trim(), shots }, inputs };
+  return { told: { subjects: story.subjects.trim(), style: story.style.trim(), shots }, files };
 }
 
 restore();

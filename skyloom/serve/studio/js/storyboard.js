@@ -1,16 +1,18 @@
 // The storyboard: a film in shots of text, pictures and clips, ordered on a line of time.
 
 import { create } from "./api.js";
+import { characterChips } from "./characters.js";
 import * as clips from "./clips.js";
 import { button, fill, h, icon } from "./dom.js";
 import { choice, labelled, number, words } from "./fields.js";
-import { content } from "./api.js";
 import { pick, sourceOfFile } from "./picker.js";
 import { go } from "./route.js";
 import { CAMERA } from "./settings.js";
 import * as story from "./story.js";
 import { timeline } from "./timeline.js";
 import { busy, fail, say } from "./toast.js";
+
+const cast = new Set(); // ids of characters that appear in the film
 
 /** A file that was dropped: a card of its own. */
 export const addToStory = (file) => sourceOfFile(file).then(story.addSource, fail);
@@ -45,7 +47,7 @@ export function storyboard(root) {
     const steps = number(told.steps, { min: 1, max: 100, step: 1, onchange: set("steps", count) });
     return h("section", { class: "shot-editor", "aria-label": "The whole film" }, h("h2", {}, "The whole film"),
       labelled("Subjects", subjects, "said with every shot, so that they stay the same"), labelled("Style", style),
-      h("div", { class: "settings three" }, labelled("Size", size), labelled("Seed", seed), labelled("Steps", steps)),
+      h("div", { class: "settings three" }, labelled("Size", size), labelled("Seed", seed), labelled("Steps", steps)), characterChips(cast),
       h("div", { class: "row end" }, make));
   }
 
@@ -100,10 +102,8 @@ export function storyboard(root) {
 
   function submit() {
     return busy(make, async () => {
-      const { told: film, inputs } = story.toOrder();
-      const files = {};
-      for (const [name, source] of Object.entries(inputs)) files[name] = await fileOf(source, name);
-      const made = await create({ operation: "storyboard", storyboard: film, size: told.size, seed: told.seed, steps: told.steps, preview: true, ...files });
+      const { told: film, files } = story.toOrder();
+      const made = await create({ operation: "storyboard", storyboard: film, size: told.size, seed: told.seed, steps: told.steps, characters: [...cast].join(), ...files });
       clips.put(made);
       say("The film is in the queue.", { label: "Look", run: () => go("clip", made.id) });
     });
@@ -112,11 +112,4 @@ export function storyboard(root) {
   told.addEventListener("change", render);
   render();
   return () => told.removeEventListener("change", render);
-}
-
-/** A story's parts travel as files, the own clips too. */
-async function fileOf(source, name) {
-  if (source.file) return source.file;
-  const blob = await content(source.clip.id, "video");
-  return new File([blob], `${name}.${source.kind === "clip" ? "mp4" : "png"}`, { type: blob.type });
 }

@@ -101,7 +101,7 @@ export function followProgress(root) {
 }
 
 export function stateOf(clip) {
-  if (clip.status === "queued") return "waits for its turn";
+  if (clip.status === "queued") return clip.skyloom?.ahead ? `${clip.skyloom.ahead} before it` : "waits for its turn";
   if (clip.status === "in_progress") return `${clip.progress ?? 0}% done`;
   return clip.status === "failed" ? "failed" : "finished";
 }

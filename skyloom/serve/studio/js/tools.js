@@ -111,8 +111,8 @@ function restyle({ source, stage, video }) {
   const mask = maskPainter(source.size);
   const where = choice("Change", [["all", "everywhere"], ["mask", "where I paint"]], "all", (now) => {
     const painting = now === "mask";
-    video.controls = !painting;
-    if (painting) video.pause();
+    if (video) video.controls = !painting; // its bar would lie under the brush
+    if (painting) video?.pause();
     fill(stage, painting ? mask.layer : null);
     mask.tools.hidden = !painting;
     if (painting) mask.layer.querySelector("canvas").focus();
@@ -142,7 +142,7 @@ function fullSize({ source }) {
   return {
     body: [labelled("Size", size), labelled("Made anew", strength.range, null, strength.shown), labelled("What it shows", prompt)],
     order: () => ({
-      operation: "restyle", video: inputOf(source), size: size.value, strength: strength.range.value, steps: 20,
+      operation: "restyle", video: inputOf(source), size: size.value, strength: strength.range.value,
       prompt: needed(prompt, "Say what it shows."),
     }),
   };
@@ -182,14 +182,14 @@ function needed(field, otherwise) {
 
 /** All tools in the order in which they are offered. */
 export const TOOLS = [
-  { name: "remix", label: "Remix", symbol: "remix", about: "The same clip told in other words.", on: "clip", own: true, build: remix },
-  { name: "recut", label: "Re-cut", symbol: "cut", about: "Keep the best stretch, and go on from it.", on: "clip", build: recut },
-  { name: "extend", label: "Extend", symbol: "extend", about: "More, at either end. Given frames stay as they are.", on: "clip", build: extend },
-  { name: "loop", label: "Loop", symbol: "loop", about: "A way back to its start, so that it plays for ever.", on: "clip", build: loop },
-  { name: "blend", label: "Blend", symbol: "blend", about: "One scene becomes another, over the length of the shorter.", on: "clip", build: blend },
-  { name: "connect", label: "Connect", symbol: "connect", about: "What happens between this clip and the next.", on: "clip", build: connect },
-  { name: "fill", label: "Fill", symbol: "fill", about: "Frames to keep, and new ones between them.", on: "clip", build: fillGaps },
-  { name: "restyle", label: "Restyle", symbol: "brush", about: "Another look, everywhere or where you paint.", on: "clip", build: restyle },
-  { name: "full", label: "Full size", symbol: "grow", about: "A draft again, larger and finer.", on: "clip", build: fullSize },
-  { name: "animate", label: "Animate", symbol: "film", about: "The picture comes to life.", on: "picture", build: animate },
+  { name: "remix", label: "Remix", symbol: "remix", about: "The same clip told in other words.", on: ["clip"], own: true, build: remix },
+  { name: "recut", label: "Re-cut", symbol: "cut", about: "Keep the best stretch, and go on from it.", on: ["clip"], build: recut },
+  { name: "extend", label: "Extend", symbol: "extend", about: "More, at either end. Given frames stay as they are.", on: ["clip"], build: extend },
+  { name: "loop", label: "Loop", symbol: "loop", about: "A way back to its start, so that it plays for ever.", on: ["clip"], build: loop },
+  { name: "blend", label: "Blend", symbol: "blend", about: "One scene becomes another, over the length of the shorter.", on: ["clip"], build: blend },
+  { name: "connect", label: "Connect", symbol: "connect", about: "What happens between this clip and the next.", on: ["clip"], build: connect },
+  { name: "fill", label: "Fill", symbol: "fill", about: "Frames to keep, and new ones between them.", on: ["clip"], build: fillGaps },
+  { name: "restyle", label: "Restyle", symbol: "brush", about: "Another look, everywhere or where you paint.", on: ["clip", "picture"], build: restyle },
+  { name: "full", label: "Full size", symbol: "grow", about: "A draft again, larger and finer.", on: ["clip", "picture"], build: fullSize },
+  { name: "animate", label: "Animate", symbol: "film", about: "The picture comes to life.", on: ["picture"], build: animate },
 ];

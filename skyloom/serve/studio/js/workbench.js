@@ -1,6 +1,7 @@
 // One clip on the bench: looked at, understood, and edited in every way there is.
 
 import { create, remix } from "./api.js";
+import { keepAsCharacter } from "./characters.js";
 import * as clips from "./clips.js";
 import { button, fill, h, icon } from "./dom.js";
 import { finer } from "./fields.js";
@@ -93,7 +94,7 @@ function bench(root, source, toolName, composer) {
 
 /** The tools that fit, and the form of the one that is open. */
 function tools(side, source, name, place) {
-  const fitting = TOOLS.filter((tool) => tool.on === source.kind && (!tool.own || source.clip));
+  const fitting = TOOLS.filter((tool) => tool.on.includes(source.kind) && (!tool.own || source.clip));
   const base = source.clip ? `#/clip/${source.clip.id}` : "#/file";
   const open = fitting.find((tool) => tool.name === name);
   const links = h("nav", { class: "tools", "aria-label": "Edit" }, fitting.map((tool) =>
@@ -114,7 +115,7 @@ function form(tool, source, place) {
   function submit() {
     return busy(make, async () => {
       const fields = await order();
-      const made = fields.remix ? await remix(source.clip.id, fields.remix) : await create({ preview: true, ...more.fields(), ...fields });
+      const made = fields.remix ? await remix(source.clip.id, fields.remix) : await create({ ...more.fields(), ...fields });
       clips.put(made);
       say(`${kindOf(made)}: it is in the queue.`, { label: "Look", run: () => go("clip", made.id) });
     });
@@ -134,6 +135,7 @@ function aboutClip(clip, composer) {
     h("div", { class: "row" },
       button("Use this prompt", { symbol: "reuse", onclick: () => { go(""); setTimeout(() => composer.reuse(clip.prompt ?? "", settingsOf(clip))); } }),
       clips.isReady(clip) && button("Save", { symbol: "download", onclick: (event) => busy(event.currentTarget, () => save(clip.id, `${clip.id}.${suffix}`)) }),
+      clips.isReady(clip) && button("Keep as character", { symbol: "person", onclick: () => keepAsCharacter(clip) }),
       clip.remixed_from_video_id && h("a", { class: "button plain", href: `#/clip/${clip.remixed_from_video_id}` }, icon("remix"), h("span", {}, "What it was made from")),
       button(clips.isActive(clip) ? "Stop" : "Delete", { symbol: "trash", onclick: (event) => discard(clip, event.currentTarget) })),
     h("dl", { class: "facts" }, facts.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) =>
