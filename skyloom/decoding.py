@@ -95,8 +95,12 @@ class Source:
     film: bool = False
 
 
-def open_source(path: Path, max_pixels: int) -> Source:
+def open_source(path: Path, max_pixels: int, start: float = 0.0) -> Source:
     """Open a video, an image or raw frames, and check everything that the header tells.
+
+    Args:
+        start: seconds into a film at which its pictures begin. Those before are passed over, from
+            the last keyframe before it on where the file has an index, else from the beginning.
 
     Raises:
         UserError: no such file, a folder, an empty file, nothing readable in it, or frames of
@@ -108,7 +112,7 @@ def open_source(path: Path, max_pixels: int) -> Source:
             return _open_raw(path, max_pixels)
         if is_image(path):
             return _open_image(path, max_pixels)
-        return _open_movie(path, max_pixels)
+        return _open_movie(path, max_pixels, start)
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -187,7 +191,7 @@ def _check_pixels(path: Path, size: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-def _open_movie(path: Path, max_pixels: int) -> Source:
+def _open_movie(path: Path, max_pixels: int, start: float) -> Source:
     av = need("av", extra="video")
     container = open_container(path)
     try:
@@ -221,7 +225,7 @@ def _open_movie(path: Path, max_pixels: int) -> Source:
     return Source(
         fps,
         size,
-        _movie_pictures(path, container, stream, decoder, fps),
+        _movie_pictures(path, container, stream, decoder, fps, start),
         pixel_aspect=aspect if usual_aspect else 1.0,
         seconds=_declared(container, stream),
         notes=tuple(notes),
@@ -240,11 +244,13 @@ def _declared(container: Any, stream: Any) -> float | None:
 
 
 def _movie_pictures(
-    path: Path, container: Any, stream: Any, decoder: Any, fps: float
+    path: Path, container: Any, stream: Any, decoder: Any, fps: float, begin: float
 ) -> Generator[Shown, None, None]:
     av = need("av", extra="video")
     unit, start, last = float(stream.time_base or 1 / fps), None, -1 / fps
     size, turns, count = None, 0, 0
+    if begin > 0 and _sought(container, stream, begin, unit):
+        start = (stream.start_time or 0) * unit
     reformatter = av.video.reformatter.VideoReformatter()  # one: its tables serve all pictures
     with container:
         try:
@@ -260,7 +266,8 @@ def _movie_pictures(
                         time = max(last, picture.pts * unit - start)
                     seconds = (picture.duration or 0) * unit
                     pixels = _pixels(picture, size, reformatter)
-                    yield Shown(time, max(0.0, seconds), turns, pixels, picture.is_corrupt)
+                    if time >= begin - 0.25 / fps:
+                        yield Shown(time, max(0.0, seconds), turns, pixels, picture.is_corrupt)
                     last, count = time, count + 1
         except av.error.FFmpegError as error:
             if not count:
@@ -271,6 +278,16 @@ def _movie_pictures(
             ) from error
     if not count:
         raise UserError(f"'{path}' has no frames in it.")
+
+
+def _sought(container: Any, stream: Any, begin: float, unit: float) -> bool:
+    """Go to the last keyframe before `begin` seconds; False where the file has no way there."""
+    av = need("av", extra="video")
+    try:
+        container.seek((stream.start_time or 0) + math.floor(begin / unit), stream=stream)
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
 def _pixels(picture: Any, size: tuple[int, int], reformatter: Any) -> Callable[..., Frame]:

@@ -12,7 +12,8 @@ from skyloom.errors import UserError
 from skyloom.files import atomic_path
 from skyloom.media import IMAGE_SUFFIXES, MOVIE_SUFFIXES, RAW_SUFFIX
 
-CLIP_SUFFIXES = (*MOVIE_SUFFIXES, *IMAGE_SUFFIXES, RAW_SUFFIX, ".mov", ".mkv", ".avi")
+FILM_SUFFIXES = (*MOVIE_SUFFIXES, ".mov", ".mkv", ".avi")
+CLIP_SUFFIXES = (*FILM_SUFFIXES, *IMAGE_SUFFIXES, RAW_SUFFIX)
 LONGEST = 10_000
 """Characters of a caption: more is another kind of file."""
 

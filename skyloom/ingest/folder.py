@@ -137,10 +137,21 @@ def opened(folder: Path, recipe: IngestRecipe) -> Iterator[IngestFolder]:
             raise UserError(
                 f"Another ingest writes to '{folder}': wait for it, or name another folder."
             ) from error
+        _tidy(folder)
         write_json(folder / NOTE, {"format": 1, "recipe": to_dict(recipe)})
-        yield IngestFolder(folder, recipe)
+        try:
+            yield IngestFolder(folder, recipe)
+        finally:
+            _tidy(folder)
     finally:
         os.close(handle)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what processes that were killed had begun to write; nobody else may write here."""
+    for part in PARTS:
+        for path in (folder / part).glob(".*.part*"):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, values: object) -> None:

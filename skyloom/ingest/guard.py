@@ -6,6 +6,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from skyloom.errors import UserError
@@ -39,6 +40,7 @@ class Guard:
         self._limits, self._module = limits, module
         self._child: subprocess.Popen | None = None
         self._closed = False
+        self._calling = threading.Lock()
 
     def call(self, stage: str, job: dict) -> dict:
         """Run a stage of the child's on a job; its result.
@@ -47,6 +49,10 @@ class Guard:
             Rejected: the film is at fault, or went beyond the limits, or broke the decoder.
             UserError: the machine is at fault, such as a full disk.
         """
+        with self._calling:
+            return self._call(stage, job)
+
+    def _call(self, stage: str, job: dict) -> dict:
         child = self._child
         if child is None or child.poll() is not None:
             child = self._start()
@@ -70,7 +76,13 @@ class Guard:
     def close(self) -> None:
         """Kill the child; it holds nothing that is not written under a temporary name."""
         self._closed = True
-        self._kill()
+        child = self._child
+        if child is not None:
+            child.kill()
+        # Its pipes are closed by who reads them: closed under a thread that waits for them to
+        # speak, they would never tell it that the child has ended.
+        with self._calling:
+            self._kill()
 
     def _start(self) -> subprocess.Popen:
         if self._closed:
@@ -83,6 +95,9 @@ class Guard:
             env={**os.environ, **ONE_THREAD},
         )
         self._unread = b""
+        if self._closed:  # while it started
+            self._kill()
+            raise Rejected("interrupted")
         try:
             answer = self._line(child, time.monotonic() + STARTUP_SECONDS)
         except EOFError:

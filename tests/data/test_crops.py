@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from films import film, numbered, numbers
 
 from skyloom import video
 from skyloom.data.crops import Crops, CropShape, crop_of_file
@@ -76,11 +77,71 @@ def test_what_is_too_short_or_small_is_mirrored(world: Path) -> None:
     assert np.abs(np.diff(crop[0, :, 0, 1].astype(int))).max() == 1
 
 
-def test_worlds_without_lossless_clips(tmp_path: Path) -> None:
-    line = {"file": "clip.mp4", "captions": ["a clip"]}
-    (tmp_path / "captions.jsonl").write_text(json.dumps(line))
-    with pytest.raises(UserError, match=r"no safetensors clips .*--format safetensors"):
+def test_worlds_without_clips_or_with_clips_that_are_gone(tmp_path: Path) -> None:
+    (tmp_path / "captions.jsonl").write_text(json.dumps({"file": "a.png", "captions": []}))
+    with pytest.raises(UserError, match=r"no clips to crop from, only pictures"):
         Crops(tmp_path, 0.0, SHAPES, seed=0)
+    (tmp_path / "captions.jsonl").write_text(json.dumps({"file": "gone.mp4", "captions": []}))
+    with pytest.raises(UserError, match=r"gone\.mp4' is missing"):
+        Crops(tmp_path, 0.0, SHAPES, seed=0)
+
+
+def test_a_film_gives_windows_of_what_is_in_it(tmp_path: Path) -> None:
+    """Any window of any moment; every frame tells its number by its brightness."""
+    path = tmp_path / "film.mp4"
+    video.write(Video(numbered(26, (64, 48)), 12.0), path)
+    rng, firsts = np.random.default_rng(0), set()
+    for _ in range(60):
+        crop = crop_of_file(path, CropShape(5, (32, 16), 1), rng)
+        assert crop.shape == (5, 16, 32, 3)
+        first = numbers(crop)
+        assert first == list(range(first[0], first[0] + 5))
+        firsts.add(first[0])
+    assert min(firsts) == 0 and max(firsts) == 21 and len(firsts) > 12
+
+
+def test_a_film_is_seen_at_every_scale_and_place(tmp_path: Path) -> None:
+    path = tmp_path / "film.webm"
+    ramp = np.linspace(0, 255, 128).astype(np.uint8)
+    frame = np.stack(np.broadcast_arrays(ramp[None], ramp[:, None], 128), -1).astype(np.uint8)
+    video.write(Video(np.stack([frame] * 3), 12.0), path)
+    rng, slopes, corners = np.random.default_rng(0), [], []
+    for _ in range(60):
+        crop = crop_of_file(path, CropShape(1, (32, 32), 1), rng)[0].astype(float)
+        slopes.append(abs(crop[16, 28, 0] - crop[16, 4, 0]) / 24)
+        corners.append(crop[0, :, :2].min(axis=0))
+    # a pixel of the film is 2 grey levels wide; the window holds from a quarter to all of it
+    assert min(slopes) < 2.6 and max(slopes) > 6.5
+    assert np.ptp(corners, axis=0).min() > 100
+
+
+def test_films_turned_short_cut_off_and_no_films(tmp_path: Path) -> None:
+    turned = film(tmp_path / "turned.mov", numbered(4, (64, 32)), rotation=90)
+    crop = crop_of_file(turned, CropShape(6, (16, 32), 1), np.random.default_rng(0))
+    assert crop.shape == (6, 32, 16, 3) and numbers(crop) == [0, 1, 2, 3, 3, 2]
+    whole = tmp_path / "whole.mp4"
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (30, 64, 64, 3), dtype=np.uint8)
+    video.write(Video(noise, 12.0), whole)
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 3])
+    for _ in range(8):  # the header promises all 30
+        crop = crop_of_file(cut, CropShape(5, (16, 16), 1), rng)
+        assert crop.shape == (5, 16, 16, 3) and crop.std() > 8
+    (tmp_path / "text.mp4").write_bytes(b"no film")
+    with pytest.raises(UserError, match=r"text\.mp4' is not a video"):
+        crop_of_file(tmp_path / "text.mp4", SHAPES[0], rng)
+
+
+def test_batches_of_films_are_pure_and_mix_with_raw_clips(world: Path) -> None:
+    video.write(Video(numbered(20, (64, 48), first=70), 12.0), world / "film.mp4")
+    with (world / "captions.jsonl").open("a") as lines:
+        lines.write("\n" + json.dumps({"file": "film.mp4", "captions": []}))
+    one, other = Crops(world, 0.0, SHAPES, seed=1), Crops(world, 0.0, SHAPES, seed=1)
+    batches = [one.batch(step) for step in range(12)]
+    for step in (4, 0, 11):  # as a run that was stopped asks for them
+        assert np.array_equal(other.batch(step), batches[step])
+    assert {bool(crop.min() > 60) for batch in batches for crop in batch} == {True, False}
 
 
 def test_real_footage_alone_and_mixed(world: Path) -> None:

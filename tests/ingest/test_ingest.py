@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from films import film, tone
 
+from skyloom import video
 from skyloom.data.raw import RawDataset
 from skyloom.errors import UserError
 from skyloom.ingest.recipe import IngestRecipe, Limits
@@ -153,6 +154,33 @@ def test_killed_and_started_again_gives_the_same_bytes(
                     break
                 time.sleep(0.02)
             process.send_signal(signal.SIGKILL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    assert bytes_of(out) == bytes_of(made)
+
+
+def test_ctrl_c_leaves_what_is_whole_says_so_and_goes_on(
+    films: Path, made: Path, tmp_path: Path
+) -> None:
+    """As a terminal sends it: to the run and to every process that it started."""
+    out = tmp_path / "dataset"
+    command = [sys.executable, "-m", "skyloom.cli", "ingest", str(films), "-o", str(out)]
+    command += ["--workers", "2", "limits.stall=120"]
+    for wait in ("surveys", "clips"):  # in either stage
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            deadline = time.monotonic() + 200
+            while not ((out / wait).exists() and any((out / wait).glob("[!.]*"))):
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.01)
+            os.killpg(process.pid, signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+            with pytest.raises(ProcessLookupError):  # no child is left behind
+                os.killpg(process.pid, 0)
+        assert process.returncode == 130 and said == "skyloom: interrupted.\n"
+        assert not list(out.rglob("*.part*"))
+        for clip in (out / "clips").glob("*.mp4"):
+            assert len(video.read(clip).frames) == 24
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
     assert bytes_of(out) == bytes_of(made)
 
