@@ -7,9 +7,12 @@ gone. Its jobs go back into the queue.
 
 import os
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from skyloom.extras import need
 from skyloom.serve.jobs import Jobs, queue_of
 
 LEASE_SECONDS = 10.0
@@ -59,31 +62,35 @@ class Beats:
             free = tables.sa.or_(table.c.taken_by.is_(None), table.c.taken_by.in_([*dead, id]))
             mine = tables.sa.update(table).where(table.c.id == id, free)
             if tables.written(mine.values(taken_by=self._worker)):
-                count += self.requeue(id)
+                count += self.requeue(self.unfinished(id))
                 tables.written(tables.sa.delete(table).where(table.c.id == id))
                 self._seen.pop(id, None)
         return count
 
-    def requeue(self, worker: str, but: set[str] | frozenset[str] = frozenset()) -> int:
-        """Put the unfinished jobs of a worker back into their queues; how many.
-
-        Args:
-            but: ids of jobs that stay where they are.
-        """
+    def unfinished(self, worker: str) -> dict[str, str]:
+        """The jobs that are put down as a worker's, and the model of each."""
         tables = self._jobs.tables
         sa, table = tables.sa, tables.jobs
         theirs = sa.select(table.c.id, table.c.model)
         theirs = theirs.where(table.c.worker == worker, table.c.status == "in_progress")
         found = {row.id: row.model for row in tables.rows(theirs)}
-        # Those that it had taken from the queue and not begun.
-        taken = self._jobs.client.list_workflows(executor_id=worker, status="PENDING")
+        # Those that it had taken from the queue and not begun, or given back.
+        taken = self._jobs.client.list_workflows(
+            executor_id=worker, status="PENDING", load_input=False, load_output=False
+        )
         ids = [state.workflow_id for state in taken if state.workflow_id not in found]
-        waiting = sa.select(table.c.id, table.c.model).where(table.c.id.in_(ids))
-        found |= {row.id: row.model for row in tables.rows(waiting)} if ids else {}
-        again = {id: model for id, model in found.items() if id not in but}
-        for id, model in again.items():
-            self._jobs.client.resume_workflow(id, queue_name=queue_of(model))
-        return len(again)
+        if ids:
+            query = sa.select(table.c.id, table.c.model).where(table.c.id.in_(ids))
+            found |= {row.id: row.model for row in tables.rows(query)}
+        return found
+
+    def requeue(self, models: Mapping[str, str]) -> int:
+        """Put jobs back into the queues of their models; how many there were."""
+        for id, model in models.items():
+            # One that is deleted in this moment needs no queue.
+            with suppress(need("dbos", extra="serve").error.DBOSNonExistentWorkflowError):
+                self._jobs.client.resume_workflow(id, queue_name=queue_of(model))
+        return len(models)
 
     def _alive(self, row: Any) -> bool:
         if row.machine and row.machine == self._machine:

@@ -18,8 +18,10 @@ from skyloom.serve.jobs import Jobs, _job
 
 TELL_SECONDS = 0.2
 """Progress is written at most this often."""
-MOST_BARREN = 3
+MOST_BARREN = 5
 """Runs in which nothing was finished before a job is blamed for the death of its workers."""
+SUSPECT_BARREN = 3
+"""Runs in which nothing was finished before a job works alone, so that no other is blamed."""
 
 
 class Stopped(BaseException):
@@ -35,8 +37,6 @@ class Run:
 
     Attributes:
         job: as it was when the run began.
-        suspect: runs before this one ended without anything finished: it may be the job that kills
-            its worker.
     """
 
     def __init__(self, jobs: Jobs, job: Job, token: str, barren: int) -> None:
@@ -71,15 +71,22 @@ class Run:
             return None
         return cls(jobs, job, token, rows[0].barren)
 
-    @property
-    def suspect(self) -> bool:
-        """Whether an earlier run ended without anything finished."""
-        return self._barren > 1
+    @staticmethod
+    def suspected(jobs: Jobs, id: str) -> bool:
+        """Whether earlier runs ended without anything finished: it may kill its worker."""
+        table = jobs.tables.jobs
+        rows = jobs.tables.rows(jobs.tables.sa.select(table.c.barren).where(table.c.id == id))
+        return bool(rows) and rows[0].barren >= SUSPECT_BARREN
 
     @property
     def hopeless(self) -> bool:
         """Whether so many runs have ended like that that another makes no sense."""
         return self._barren > MOST_BARREN
+
+    @property
+    def tries(self) -> int:
+        """How many runs in a row, with this one, have finished nothing."""
+        return self._barren
 
     @property
     def folder(self) -> str:
@@ -168,10 +175,15 @@ class Run:
         )
         self._end()
 
-    def park(self) -> None:
-        """Give the job back unfinished, for the next worker that has time."""
+    def park(self, counted: bool = False) -> None:
+        """Give the job back unfinished, for the next worker that has time.
+
+        Args:
+            counted: whether this run is held against it.
+        """
+        barren = self._barren if counted else max(0, self._barren - 1)
         try:
-            self._write(status="queued", worker=None, runner=None, barren=max(0, self._barren - 1))
+            self._write(status="queued", worker=None, runner=None, barren=barren)
         except Stopped:
             return
 
