@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 
 import jaxtyping
 import pytest
@@ -19,6 +20,10 @@ jaxtyping.install_import_hook(
 
 # Tiny tensors gain nothing from more; set before the first import of torch, and for subprocesses.
 os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+
+# Keys that tests make on first use, and those of their subprocesses, are not the user's.
+_CONFIG = tempfile.TemporaryDirectory(prefix="skyloom-tests-")
+os.environ["XDG_CONFIG_HOME"] = _CONFIG.name
 
 pytest_plugins = ["tiny"]  # tests/tiny.py, after the hook: the fixture of a whole tiny model
 

@@ -116,7 +116,7 @@ def run(
     request = Request(prompt=args.prompt, seed=args.seed, **fields)
     stride = model.autoencoder.stride[0]
     edits = [build(args, inputs, one, stride) for one in variations(request, args.variations)]
-    make(model, edits, args, inputs.videos, _sound(args, inputs, edits[0]))
+    make(model, edits, args, inputs.videos, _sound(args, inputs, edits[0]), files)
 
 
 def _fitted(args: argparse.Namespace, files: list[Path]) -> tuple[Inputs, dict[str, Any]]:

@@ -90,7 +90,8 @@ def run(args: argparse.Namespace) -> None:
     from skyloom.fitting import fit
 
     fitted = fit(draft, size=requests[0].size, fps=requests[0].fps).video
-    make(model, [edit.refine(fitted, r, args.strength) for r in requests], args, [fitted])
+    edits = [edit.refine(fitted, r, args.strength) for r in requests]
+    make(model, edits, args, [fitted], sources=[draft])
 
 
 def read_prompts(prompts: list[str], file: Path | None) -> list[str]:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from skyloom.edit import Edit
     from skyloom.pipeline import Frames, Skyloom
     from skyloom.sampler import Progress
+    from skyloom.trust.marking import Marking
     from skyloom.video import Video
 
 SOLVERS = ("euler", "heun", "multistep")
@@ -87,40 +89,56 @@ def make(
     args: argparse.Namespace,
     inputs: "Sequence[Video]" = (),
     sound: Callable[[Path], None] | None = None,
+    sources: Sequence[Path] = (),
 ) -> None:
-    """Carry out edits and say where each file is; nothing appears that is not whole.
+    """Carry out edits and say where each file is; nothing appears that is not whole and signed.
 
     Args:
         inputs: what was given, shown beside the result on its contact sheet.
         sound: puts the sound of the input into a finished file.
+        sources: the files that `inputs` came from, which the manifest names.
     """
+    from skyloom.trust.marking import Marking
+
+    marking = Marking.ready(args.model)  # a key that does not sign is found before any work
     outputs = output_paths(args.out, len(edits))
     warn_of_cuts([edit.request.words for edit in edits], model.text.truncated)
     for edit in edits:
         model.latent_shape(edit.request)  # what cannot be made is found before any work
     for number, (edit, output) in enumerate(zip(edits, outputs, strict=True), start=1):
         title = args.verb if len(outputs) == 1 else f"{args.verb} {number} of {len(outputs)}"
-        pictures, frames = _write(model, edit, output, title)
-        if sound is not None:
-            sound(output)
+        claim = marking.claim(args.verb, edit.request, sources)
+        with marking.signed(output, claim) as unfinished:
+            mark = partial(marking.mark, claim=claim)
+            pictures, frames = _write(model, edit, unfinished, title, mark)
+            if sound is not None:
+                sound(unfinished)
         width, height = edit.request.size
         length = f", {frames / edit.request.fps:.1f} s" if frames > 1 else ""
         print(f"{output}: {width}x{height}{length}")
         if args.sheet:
-            write_sheet([*inputs, pictures], sheet_path(output))
-            print(f"{sheet_path(output)}: contact sheet")
+            write_sheet([*inputs, pictures], output, marking)
         sys.stdout.flush()
 
 
-def _write(model: "Skyloom", edit: "Edit", output: Path, title: str) -> tuple["Video", int]:
+def _write(
+    model: "Skyloom",
+    edit: "Edit",
+    output: Path,
+    title: str,
+    mark: "Callable[..., Iterator[Frames]]",
+) -> tuple["Video", int]:
     """Write the frames of an edit; return some of them for a contact sheet, and their number."""
     from skyloom.edit import length, shown
+    from skyloom.trust.marking import kept_of
+
+    count, size, fps = length(edit), edit.request.size, edit.request.fps
 
     def frames(tell: "Progress") -> "Iterator[Frames]":
-        return shown(edit, model.stream(edit.request, tell))
+        made = shown(edit, model.stream(edit.request, tell))
+        return mark(made, fps=fps, still=count == 1, kept=kept_of(edit))
 
-    sheet = length(edit), edit.request.size, edit.request.fps
-    return write_frames(frames, sheet, model.steps(edit.request), output, title)
+    return write_frames(frames, (count, size, fps), model.steps(edit.request), output, title)
 
 
 def write_frames(
@@ -158,12 +176,15 @@ def write_frames(
     return picked.video, picked.seen
 
 
-def write_sheet(videos: "Sequence[Video]", path: Path) -> None:
-    """The contact sheets of several clips side by side: what was given, then what was made."""
+def write_sheet(videos: "Sequence[Video]", output: Path, marking: "Marking") -> None:
+    """The contact sheet of `output`: clips side by side, what was given, then what was made."""
     from skyloom import video
     from skyloom.sheets import side_by_side
 
-    video.write(side_by_side([video.contact_sheet(clip) for clip in videos]), path)
+    path = sheet_path(output)
+    with marking.signed(path, marking.sheet_claim(output)) as unfinished:
+        video.write(side_by_side([video.contact_sheet(clip) for clip in videos]), unfinished)
+    print(f"{path}: contact sheet")
 
 
 def empty_prompt() -> UserError:

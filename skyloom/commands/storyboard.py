@@ -12,7 +12,6 @@ from skyloom.commands.making import (
     check_outputs,
     output_paths,
     request_fields,
-    sheet_path,
     warn_of_cuts,
     write_frames,
     write_sheet,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from skyloom.pipeline import Frames, Skyloom
     from skyloom.sampler import Progress
     from skyloom.storyboard import Plan, Story
+    from skyloom.trust.marking import Marking
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(outputs, 2, args.sheet)
     from skyloom.pipeline import Skyloom
     from skyloom.storyboard import read_story
+    from skyloom.trust.marking import Marking
 
     story = replace(read_story(args.story), **request_fields(args))
     if args.seed is not None:
@@ -58,30 +59,42 @@ def run(args: argparse.Namespace) -> None:
     for note in plan.notes:
         print(f"skyloom: {note}.", file=sys.stderr)
     warn_of_cuts([request.words for request in plan.requests], model.text.truncated)
+    marking = Marking.ready(args.model)
     for number, output in enumerate(outputs):
         title = "storyboard" if len(outputs) == 1 else f"storyboard {number + 1} of {len(outputs)}"
-        _make(model, replace(story, seed=story.seed + number), plan, output, title, args.sheet)
+        varied = replace(story, seed=story.seed + number)
+        _make(model, varied, plan, output, title, args.sheet, marking)
 
 
 def _make(
-    model: "Skyloom", story: "Story", plan: "Plan", output: Path, title: str, sheet: bool
+    model: "Skyloom",
+    story: "Story",
+    plan: "Plan",
+    output: Path,
+    title: str,
+    sheet: bool,
+    marking: "Marking",
 ) -> None:
     """Write one film, its sound and its contact sheet, and say where they are."""
     from skyloom.sound import carry_sounds
 
+    words = "\n".join(request.words for request in plan.requests)
+    sources = [shot.given for shot in story.shots if shot.given is not None]
+    claim = marking.claim("storyboard", story, sources, words=words)
+
     def frames(tell: "Progress") -> "Iterator[Frames]":
-        return model.film(story, plan, tell)
+        return marking.mark(model.film(story, plan, tell), claim, story.fps)
 
     shape = plan.frames, story.size, story.fps
     steps = sum(map(model.steps, plan.requests))
-    pictures, _ = write_frames(frames, shape, steps, output, title)
-    if plan.sounds:
-        for note in carry_sounds(list(plan.sounds), output).notes:
-            print(f"skyloom: {note}.", file=sys.stderr)
+    with marking.signed(output, claim) as unfinished:
+        pictures, _ = write_frames(frames, shape, steps, unfinished, title)
+        if plan.sounds:
+            for note in carry_sounds(list(plan.sounds), unfinished).notes:
+                print(f"skyloom: {note}.", file=sys.stderr)
     width, height = story.size
     shots = f"{len(story.shots)} shots" if len(story.shots) > 1 else "1 shot"
     print(f"{output}: {width}x{height}, {plan.frames / story.fps:.1f} s, {shots}")
     if sheet:
-        write_sheet([pictures], sheet_path(output))
-        print(f"{sheet_path(output)}: contact sheet")
+        write_sheet([pictures], output, marking)
     sys.stdout.flush()

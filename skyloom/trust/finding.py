@@ -1,4 +1,4 @@
-"""The way back from pixels to the watermark: whether it is there, how sure that is, and its payload.
+"""From pixels back to the watermark: whether it is there, how sure that is, and its payload.
 
 The p-value is the chance that a clip without this key's mark would look at least this much like
 it. It rests on the key alone: signs that are as good as tosses of a coin, multiplied with whatever

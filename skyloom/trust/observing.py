@@ -8,6 +8,7 @@ is usual around it. What is left has about the same size everywhere.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from einops import rearrange, reduce
@@ -17,7 +18,7 @@ from skyloom.trust.carriers import BLOCK, MOVING, STILL, Layout
 from skyloom.trust.watermark import LUMA, gathering
 
 SLOTS = 4
-"""Moments in a block at which one may begin: a clip cut anywhere is met to a twelfth of a second."""
+"""Moments in a block at which one may begin: a cut clip is met to a twelfth of a second."""
 
 MOST_SECONDS = 60.0
 """How much of a clip is looked at unless told otherwise."""
@@ -126,7 +127,7 @@ def observe(
     most = round(seconds / BLOCK * SLOTS)
     first: UInt8[np.ndarray, "H W 3"] | None = None
     count = 0
-    sums: list[np.ndarray] = []
+    sums: list[Any] = []
     seen: list[int] = []
     for piece in pieces:
         for frame in piece:

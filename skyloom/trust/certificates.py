@@ -1,0 +1,100 @@
+"""Certificates: what they say, and how one of one's own is issued.
+
+C2PA takes certificates with a key usage, an extended key usage (here: that of signed mail) and the
+identifier of their authority, signed by ECDSA, Ed25519 or RSA-PSS.
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from skyloom.errors import UserError
+
+
+def read_certificate(pem: str, what: str) -> Any:
+    """The first certificate of a PEM text; `what` is how an error calls it."""
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        return load_pem_x509_certificate(pem.encode())
+    except ValueError as error:
+        raise UserError(f"{what} is no certificate: it must be PEM, BEGIN CERTIFICATE.") from error
+
+
+def algorithm(certificate: Any, path: Path) -> str:
+    """C2PA's name of the way in which a certificate's key signs."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    key = certificate.public_key()
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return "ed25519"
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
+        return "ps256"
+    curves = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in curves:
+        return curves[key.curve.name]
+    raise UserError(
+        f"The key of '{path}' is of a kind that C2PA does not know: use ECDSA on P-256, P-384 or "
+        "P-521, Ed25519, or RSA of 2048 bits or more."
+    )
+
+
+def public(key: Any) -> bytes:
+    """A public key in bytes that can be compared."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def issue(years: int) -> tuple[str, str, str]:
+    """PEM of a new chain, its key, and its authority, whose own key is forgotten at once."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    def named(name: str) -> x509.Name:
+        return x509.Name(
+            [
+                x509.NameAttribute(NameOID.COMMON_NAME, name),
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, "skyloom, self-issued"),
+            ]
+        )
+
+    def usage(signs: bool) -> x509.KeyUsage:
+        return x509.KeyUsage(signs, False, False, False, False, not signs, not signs, False, False)
+
+    above, below = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    mark = secrets.token_hex(4)  # two users' certificates do not have one name
+    since = datetime.now(UTC) - timedelta(hours=1)  # clocks differ
+    until = since + timedelta(days=365 * years)
+
+    def certificate(key: Any, name: str, authority: bool) -> x509.Certificate:
+        built = (
+            x509.CertificateBuilder()
+            .subject_name(named(name))
+            .issuer_name(named(f"authority {mark}"))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(since)
+            .not_valid_after(until)
+            .add_extension(x509.BasicConstraints(authority, 0 if authority else None), True)
+            .add_extension(usage(not authority), True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(above.public_key()), False
+            )
+        )
+        if not authority:
+            purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
+            built = built.add_extension(purposes, False)
+        return built.sign(above, hashes.SHA256())
+
+    encoding = serialization.Encoding.PEM
+    authority = certificate(above, f"authority {mark}", True).public_bytes(encoding).decode()
+    leaf = certificate(below, f"signer {mark}", False).public_bytes(encoding).decode()
+    private = below.private_bytes(
+        encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return leaf + authority, private.decode(), authority

@@ -1,0 +1,319 @@
+"""The keys of whoever makes clips here: one that signs files, and one that hides the watermark.
+
+They live in the user's configuration folder, `$XDG_CONFIG_HOME/skyloom/trust`, readable by the
+user alone, and are made on first use: a certificate of one's own, issued by an authority that
+exists only for it. Nobody else trusts that authority; whoever needs more signs with a bought one,
+`skyloom trust sign-with`. Certificates must be of the kind that C2PA asks for: with a key usage,
+an extended key usage and the identifier of their authority.
+"""
+
+import json
+import os
+import secrets
+import shlex
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from skyloom.errors import UserError
+from skyloom.files import atomic_path, check_writable
+from skyloom.trust.carriers import KEY_BYTES
+from skyloom.trust.certificates import algorithm, issue, public, read_certificate
+
+CHAIN, PRIVATE, AUTHORITY = "certificate.pem", "private.pem", "authority.pem"
+WATERMARK = "watermark.key"
+CHOSEN = "sign-with.json"
+
+YEARS = 5
+"""How long a certificate of one's own is good."""
+
+COMMAND_SECONDS = 30
+"""How long a command may take to sign."""
+
+ANEW = "'skyloom trust init --renew' makes a new one"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What signs: a chain of certificates, and a key in a file or behind a command.
+
+    Attributes:
+        chain: PEM of the certificate and of those above it.
+        private: PEM of the key; None where a command signs.
+        command: reads what is to be signed from stdin and writes the signature to stdout.
+        authority: PEM of the authority to trust, where it is one's own.
+        algorithm: as C2PA names it: es256, es384, es512, ps256 or ed25519.
+    """
+
+    chain: str
+    private: str | None
+    command: tuple[str, ...] | None
+    authority: str | None
+    algorithm: str
+
+    @property
+    def name(self) -> str:
+        """Whom the certificate names."""
+        return read_certificate(self.chain, "certificate").subject.rfc4514_string()
+
+
+def folder() -> Path:
+    """Where the keys are."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "skyloom" / "trust"
+
+
+def watermark_key() -> bytes:
+    """The watermark's key, made on first use.
+
+    Raises:
+        UserError: it cannot be kept, or what is there is none.
+    """
+    path = folder() / WATERMARK
+    if not path.exists():
+        _make_folder()
+        _keep(path, secrets.token_bytes(KEY_BYTES).hex() + "\n", replace=False)
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The watermark's key '{path}' cannot be read: put it back or delete it for a new one, "
+            "which finds no mark of the old."
+        ) from error
+    if len(key) != KEY_BYTES:
+        raise UserError(
+            f"'{path}' holds {len(key)} bytes and a watermark's key has {KEY_BYTES}: put the right "
+            "one back."
+        )
+    return key
+
+
+def known_watermark_key() -> bytes | None:
+    """The watermark's key if there is one: looking makes none."""
+    return watermark_key() if (folder() / WATERMARK).exists() else None
+
+
+def credentials() -> Credentials:
+    """What signs here: what was chosen, or one's own, made on first use.
+
+    Raises:
+        UserError: it is missing, expired, does not belong together, or cannot be made.
+    """
+    if not (folder() / CHOSEN).exists() and not (folder() / CHAIN).exists():
+        init()
+    found = known_credentials()
+    assert found is not None
+    check(found)
+    return found
+
+
+def known_credentials() -> Credentials | None:
+    """What signs here as it is, expired or not; None before anything was made or chosen."""
+    chosen = folder() / CHOSEN
+    if chosen.exists():
+        try:
+            said = json.loads(chosen.read_text(encoding="utf-8"))
+            chain, private, command = Path(said["chain"]), said["private"], said["command"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"'{chosen}' is damaged: choose again with 'skyloom trust sign-with'."
+            ) from error
+        return read_credentials(chain, Path(private) if private else None, command)
+    if not (folder() / CHAIN).exists():
+        return None
+    own = folder()
+    return read_credentials(own / CHAIN, own / PRIVATE, None, own / AUTHORITY)
+
+
+def read_credentials(
+    chain: Path, private: Path | None, command: str | None, authority: Path | None = None
+) -> Credentials:
+    """Credentials from files.
+
+    Raises:
+        UserError: a file is missing, or holds no certificate or no kind of key that C2PA knows.
+    """
+    told = _read(chain, "certificate")
+    return Credentials(
+        told,
+        None if private is None else _read(private, "signing key"),
+        tuple(shlex.split(command)) if command else None,
+        None if authority is None else _read(authority, "authority's certificate"),
+        algorithm(read_certificate(told, f"'{chain}'"), chain),
+    )
+
+
+def check(found: Credentials) -> None:
+    """Find out before the work whether signing will do.
+
+    Raises:
+        UserError: the certificate has expired or is not valid yet, or the key is not its own.
+    """
+    certificate = read_certificate(found.chain, "the certificate")
+    now = datetime.now(UTC)
+    if now > certificate.not_valid_after_utc:
+        raise UserError(
+            f"The signing certificate '{found.name}' expired on "
+            f"{certificate.not_valid_after_utc:%Y-%m-%d}: {ANEW}, or choose another with "
+            "'skyloom trust sign-with'."
+        )
+    if now < certificate.not_valid_before_utc:
+        raise UserError(
+            f"The signing certificate '{found.name}' begins on "
+            f"{certificate.not_valid_before_utc:%Y-%m-%d}: look at the clock, or choose another "
+            "with 'skyloom trust sign-with'."
+        )
+    if found.private is None:
+        return
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(found.private.encode(), None)
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            "The signing key cannot be read: it must be PEM without a password; for a key that "
+            "must not lie in a file, use 'skyloom trust sign-with cert.pem --command ...'."
+        ) from error
+    if public(key.public_key()) != public(certificate.public_key()):
+        raise UserError(
+            f"The signing key is not that of the certificate '{found.name}': choose the pair that "
+            "belongs together with 'skyloom trust sign-with'."
+        )
+
+
+def init(renew: bool = False) -> Path:
+    """Make a signing key and a certificate of one's own, and a watermark's key if there is none.
+
+    Args:
+        renew: put new ones in the place of those that are there, and sign with them; the
+            watermark's key stays, or marks that are out there would be lost.
+
+    Raises:
+        UserError: there are some already, or the folder cannot be written.
+    """
+    place = folder()
+    if (place / CHAIN).exists() and not renew:
+        raise UserError(f"There is a signing key in '{place}' already: {ANEW}.")
+    _make_folder()
+    chain, private, authority = issue(YEARS)
+    _keep(place / PRIVATE, private)
+    _keep(place / AUTHORITY, authority)
+    _keep(place / CHAIN, chain)  # last: where it is, the others are
+    if renew:
+        (place / CHOSEN).unlink(missing_ok=True)
+    watermark_key()
+    return place
+
+
+def sign_with(chain: Path, private: Path | None, command: str | None) -> Credentials:
+    """Sign with this certificate from now on; the files stay where they are.
+
+    Raises:
+        UserError: neither a key nor a command is named, or they do not sign.
+    """
+    if (private is None) == (command is None):
+        raise UserError("Name the key's file or, with --command, what signs with it: one of them.")
+    found = read_credentials(chain, private, command)
+    check(found)
+    _make_folder()
+    said = {
+        "chain": str(chain.resolve()),
+        "private": None if private is None else str(private.resolve()),
+        "command": command,
+    }
+    _keep(folder() / CHOSEN, json.dumps(said, indent=2) + "\n")
+    return found
+
+
+def run_command(found: Credentials, data: bytes) -> bytes:
+    """Have the command sign; returns the signature as C2PA wants it, which is r and s for ECDSA.
+
+    Raises:
+        UserError: it fails, hangs, or answers with nothing.
+    """
+    assert found.command is not None
+    name = found.command[0]
+    try:
+        done = subprocess.run(
+            found.command, input=data, capture_output=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except OSError as error:
+        raise UserError(f"The signing command '{name}' does not run: {error.strerror}.") from error
+    except subprocess.TimeoutExpired as error:
+        raise UserError(
+            f"The signing command '{name}' did not answer in {COMMAND_SECONDS} seconds."
+        ) from error
+    if done.returncode or not done.stdout:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise UserError(
+            f"The signing command '{name}' failed with code {done.returncode}"
+            f"{': ' + said[-1] if said else ''}."
+        )
+    return _raw(done.stdout, found.algorithm)
+
+
+def _raw(signature: bytes, algorithm: str) -> bytes:
+    """r and s of an ECDSA signature side by side, where it came as DER, as OpenSSL writes it."""
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+    half = {"es256": 32, "es384": 48, "es512": 66}.get(algorithm)
+    if half is None or len(signature) == 2 * half:
+        return signature
+    try:
+        r, s = decode_dss_signature(signature)
+        return r.to_bytes(half, "big") + s.to_bytes(half, "big")
+    except (ValueError, OverflowError) as error:
+        raise UserError(
+            f"The signing command wrote {len(signature)} bytes that are no {algorithm} signature."
+        ) from error
+
+
+def _make_folder() -> None:
+    try:
+        folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UserError(
+            f"The keys cannot be kept in '{folder()}': {error.strerror}; set XDG_CONFIG_HOME to a "
+            "folder that can be written."
+        ) from error
+
+
+def _keep(path: Path, text: str, replace: bool = True) -> None:
+    """Write a file that the user alone can read, whole or not at all."""
+    try:
+        check_writable(path)
+        if not replace:
+            _keep_first(path, text)
+            return
+        with atomic_path(path) as temporary:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise UserError(f"Cannot write '{path}': {error.strerror}.") from error
+
+
+def _keep_first(path: Path, text: str) -> None:
+    """Of several processes that do this at once, the first one's text stays."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        try:
+            os.link(name, path)
+        except FileExistsError:
+            return
+    finally:
+        os.unlink(name)
+
+
+def _read(path: Path, what: str) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        raise UserError(f"The {what} '{path}' does not exist: {ANEW}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not PEM"
+        raise UserError(f"The {what} '{path}' cannot be read: {reason}.") from error

@@ -1,0 +1,296 @@
+"""Provenance: a signed statement in each file of what made it, from what (C2PA, c2pa.org).
+
+A manifest is bound to the bytes of its file, so it is put in last, after the index was moved to
+the front and sound was added, and any change of the file shows. It says that a trained model made
+the pictures, which one, with what request; of an edit, which file it began with, whose own
+manifest is kept inside. A copy by a tool that knows nothing of C2PA loses it; what remains is the
+watermark, whose number the manifest names (its soft binding).
+
+Formats that have no place for a manifest get a file beside them: clip.webm, clip.c2pa.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skyloom import __version__
+from skyloom.errors import UserError
+from skyloom.extras import need
+from skyloom.files import atomic_path
+from skyloom.trust.coding import PAYLOAD_BITS
+from skyloom.trust.keys import Credentials, run_command
+
+GENERATION = "org.skyloom.generation"
+"""The label of the assertion that says how a file was made."""
+
+SOFT_BINDING = "org.skyloom.watermark.1"
+"""The name of the watermark, where C2PA asks for an algorithm: a private one, not registered."""
+
+SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+MADE, EDITED = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
+
+SIDECAR = ".c2pa"
+
+EMBEDDED = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".avi": "video/avi",
+    ".gif": "image/gif",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+}
+"""Formats that have a place for a manifest."""
+
+BESIDE = {".webm": "video/webm"}
+"""Names of formats that have none."""
+
+UNKNOWN = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that something was made from.
+
+    Attributes:
+        path: where it is while the result is signed.
+        parent: the result is this file, edited; otherwise it is a part of the result.
+    """
+
+    path: Path
+    parent: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a manifest says of how a file was made.
+
+    Attributes:
+        operation: the verb, "generate".
+        model: name of the model.
+        model_sha256: of its list of files, which has the sha256 of each.
+        seed: of the noise.
+        prompt: the words, or None where only their hash is to be told.
+        prompt_sha256: of the words in UTF-8.
+        settings: what else was asked for, by name.
+        inputs: files that it was made from.
+        guards: verdicts of the guards that ran, as they say them.
+        watermark: the number in the pixels; None where there is none.
+    """
+
+    operation: str
+    model: str
+    model_sha256: str
+    seed: int
+    prompt: str | None
+    prompt_sha256: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[Input, ...] = ()
+    guards: tuple[dict[str, Any], ...] = ()
+    watermark: int | None = None
+
+    def told(self) -> dict[str, Any]:
+        """The assertion, with a hash of each input, so that also those are named that C2PA cannot
+        take in."""
+        said = asdict(self)
+        said["inputs"] = [{"name": i.path.name, "sha256": sha256(i.path)} for i in self.inputs]
+        if self.watermark is not None:
+            said["watermark"] = payload_text(self.watermark)
+        return {name: value for name, value in said.items() if value not in (None, [], {}, ())}
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def payload_text(payload: int) -> str:
+    """A payload as twelve hexadecimal digits."""
+    return f"{payload:0{PAYLOAD_BITS // 4}x}"
+
+
+def sidecar(path: Path) -> Path:
+    """Where the manifest of a file goes that has no place for it."""
+    return path.with_suffix(SIDECAR)
+
+
+def needs_sidecar(path: Path) -> bool:
+    """Whether files of this suffix have no place for a manifest."""
+    return path.suffix.lower() not in EMBEDDED
+
+
+def mime(path: Path) -> str:
+    """What C2PA calls a file of this suffix."""
+    suffix = path.suffix.lower()
+    return EMBEDDED.get(suffix) or BESIDE.get(suffix, UNKNOWN)
+
+
+def sign(path: Path, claim: Claim, credentials: Credentials, title: str | None = None) -> None:
+    """Put a signed manifest into a finished file, or beside it; whole or not at all.
+
+    Args:
+        title: the name of the file in the manifest; its own unless told.
+
+    Raises:
+        UserError: an input is not there any more, the signing command fails, or the disk is full.
+    """
+    manifest = _manifest(claim, title or path.name)
+    kind = mime(path)
+    with _Signing(manifest, credentials) as signing:
+        for number, given in enumerate(claim.inputs):
+            signing.add_input(given, number)
+        if needs_sidecar(path):
+            signing.builder.set_no_embed()
+            with path.open("rb") as source:
+                said = signing.sign(kind, source, io.BytesIO(), path)
+            with atomic_path(sidecar(path)) as temporary:
+                temporary.write_bytes(said)
+            return
+        with (
+            atomic_path(path) as temporary,
+            path.open("rb") as source,
+            temporary.open("w+b") as target,
+        ):
+            signing.sign(kind, source, target, path)
+
+
+def try_out(credentials: Credentials) -> None:
+    """Find out before the work whether these credentials sign, on one black pixel.
+
+    Raises:
+        UserError: they do not, and why.
+    """
+    from PIL import Image
+
+    made = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(made, "PNG")
+    claim = Claim("generate", "", "", 0, None, "")
+    with _Signing(_manifest(claim, "probe"), credentials) as signing:
+        signing.sign("image/png", io.BytesIO(made.getvalue()), io.BytesIO(), Path("probe.png"))
+
+
+def _manifest(claim: Claim, title: str) -> dict[str, Any]:
+    """The manifest as c2pa takes it."""
+    agent = {"name": "skyloom", "version": __version__}
+    actions = _actions(claim, agent)
+    assertions: list[dict[str, Any]] = [
+        {"label": "c2pa.actions.v2", "data": {"actions": actions}},
+        {"label": GENERATION, "data": claim.told()},
+    ]
+    if claim.watermark is not None:
+        actions.append({"action": "c2pa.watermarked", "softwareAgent": agent})
+        block = {"scope": {}, "value": payload_text(claim.watermark)}
+        binding = {"alg": SOFT_BINDING, "blocks": [block]}
+        assertions.append({"label": "c2pa.soft-binding", "data": binding})
+    return {"claim_generator_info": [agent], "title": title, "assertions": assertions}
+
+
+def _actions(claim: Claim, agent: dict[str, str]) -> list[dict[str, Any]]:
+    """What was done: created from nothing, or opened and edited; and what was put in."""
+    actions: list[dict[str, Any]] = []
+    parents = [number for number, given in enumerate(claim.inputs) if given.parent]
+    if not parents:
+        made = {"action": "c2pa.created", "digitalSourceType": SOURCES + MADE}
+        actions.append(made | {"softwareAgent": agent})
+    for number, given in enumerate(claim.inputs):
+        action = "c2pa.opened" if given.parent else "c2pa.placed"
+        actions.append({"action": action, "parameters": {"ingredientIds": [_label(number)]}})
+    if parents:
+        edited = {"action": "c2pa.edited", "digitalSourceType": SOURCES + EDITED}
+        actions.append(edited | {"softwareAgent": agent})
+    return actions
+
+
+def _label(number: int) -> str:
+    return f"input-{number}"
+
+
+class _Signing:
+    """One builder and one signer of c2pa, which hold memory outside of Python."""
+
+    def __init__(self, manifest: dict[str, Any], credentials: Credentials) -> None:
+        c2pa = self._c2pa = need("c2pa", extra="trust")
+        self._failed: list[UserError] = []
+        self._refused = c2pa.C2paError
+        # thumbnails are larger than a small clip, and of clips there are none
+        settings = {"builder": {"thumbnail": {"enabled": False}}}
+        self._context = c2pa.Context(c2pa.Settings.from_dict(settings))
+        self._signer = self._opened_signer(credentials)
+        self.builder = c2pa.Builder(json.dumps(manifest), context=self._context)
+
+    def _opened_signer(self, credentials: Credentials) -> Any:
+        c2pa = self._c2pa
+        try:
+            if credentials.private is not None:
+                return c2pa.Signer.from_info(
+                    c2pa.C2paSignerInfo(
+                        alg=credentials.algorithm.encode(),
+                        sign_cert=credentials.chain.encode(),
+                        private_key=credentials.private.encode(),
+                        ta_url=None,  # a clock server that does not answer would end the work
+                    )
+                )
+
+            def signed(data: bytes) -> bytes:
+                try:
+                    return run_command(credentials, data)
+                except UserError as error:  # c2pa would swallow it
+                    self._failed.append(error)
+                    raise
+
+            algorithm = c2pa.C2paSigningAlg[credentials.algorithm.upper()]
+            return c2pa.Signer.from_callback(signed, algorithm, credentials.chain)
+        except self._refused as error:
+            raise self._refusal(error) from error
+
+    def add_input(self, given: Input, number: int) -> None:
+        """Take in a file with its own manifest, if it has one; broken ones are noted as such."""
+        relation = "parentOf" if given.parent else "componentOf"
+        label = _label(number)
+        said = {"title": given.path.name, "relationship": relation, "label": label}
+        try:
+            with given.path.open("rb") as file:
+                try:
+                    self.builder.add_ingredient(said, mime(given.path), file)
+                except self._refused:  # its suffix is not what it is: bytes, then
+                    file.seek(0)
+                    self.builder.add_ingredient(said, UNKNOWN, file)
+        except OSError as error:
+            raise UserError(
+                f"'{given.path}' is gone before the result could name it: {error.strerror}."
+            ) from error
+
+    def sign(self, kind: str, source: Any, target: Any, path: Path) -> bytes:
+        """Write what is signed to `target`; returns the manifest."""
+        try:
+            return self.builder.sign(self._signer, kind, source, target)
+        except self._refused as error:
+            if self._failed:
+                raise self._failed[0] from error
+            raise self._refusal(error, path) from error
+
+    def _refusal(self, error: Exception, path: Path | None = None) -> UserError:
+        where = "Signing" if path is None or path.name == "probe.png" else f"Signing '{path}'"
+        return UserError(
+            f"{where} was refused ({error}): the certificate must be one for C2PA, see "
+            "docs/trust.md, or 'skyloom trust init --renew' makes one."
+        )
+
+    def __enter__(self) -> "_Signing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for held in (self.builder, self._signer, self._context):
+            held.close()
+
+
+def inputs_of(paths: Sequence[Path], parents: int = 1) -> tuple[Input, ...]:
+    """Files as inputs: the first ones are what was edited, C2PA knows one such; the rest parts."""
+    return tuple(Input(path, number < parents) for number, path in enumerate(paths))
