@@ -18,9 +18,7 @@ from skyloom.autoencoder.model import Autoencoder
 from skyloom.condition import Condition, Given
 from skyloom.data.prepare import to_pixels
 from skyloom.errors import UserError
-
-FADE = 8
-"""Frames beyond a kept one over which the detail that compression cost it fades away."""
+from skyloom.settling import settled
 
 
 @dataclass(frozen=True)
@@ -133,39 +131,12 @@ class Canvas:
         return autoencoder.normalise(raw)[0].float().cpu()
 
     def pasted(self, made: UInt8[np.ndarray, "F H W 3"]) -> UInt8[np.ndarray, "F H W 3"]:
-        """The frames that were made, with what was given firmly in its place."""
-        return np.where(self.strength[..., None] == 1, self.frames, made)
+        """The frames that were made, with what was given firmly in its place.
 
-    @torch.inference_mode()
-    def detail(self, autoencoder: Autoencoder) -> Float32[np.ndarray, "F H W 3"]:
-        """What compression cost the kept frames, carried on into the frames beside them.
-
-        A frame that is kept whole next to one that is made would show a step in sharpness, which
-        the eye sees as a jump. The lost detail of the kept one fades out over `FADE` frames.
+        Those beside frames that were given whole are brought to where they meet.
         """
-        carried = np.zeros(self.frames.shape, np.float32)
-        whole = (self.strength == 1).all(axis=(1, 2))
-        if whole.all() or not whole.any():
-            return carried
-        for start, stop in _runs(whole):
-            for edge, step, limit in ((start, -1, -1), (stop - 1, 1, len(whole))):
-                free: list[int] = []
-                for place in range(edge + step, limit, step):
-                    if whole[place] or len(free) == FADE:
-                        break
-                    free.append(place)
-                if free:
-                    lost = self._lost(autoencoder, edge)
-                    for distance, place in enumerate(free, 1):
-                        carried[place] += lost * (1 - distance / (len(free) + 1))
-        return carried
-
-    def _lost(self, autoencoder: Autoencoder, frame: int) -> Float32[np.ndarray, "H W 3"]:
-        """A frame less what the autoencoder makes of it alone, in levels of 0 ... 255."""
-        weight = autoencoder.latent_mean
-        pixels = to_pixels(self.frames[frame : frame + 1])[None].to(weight.device, weight.dtype)
-        lost = (pixels - autoencoder.decode(autoencoder.encode(pixels)))[0, :, 0].float() * 127.5
-        return rearrange(lost, "c h w -> h w c").cpu().numpy()
+        firm = self.strength == 1
+        return settled(np.where(firm[..., None], self.frames, made), firm.all(axis=(1, 2)))
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from skyloom import edit as edits
@@ -313,7 +313,7 @@ class Skyloom:
                 waiting = np.concatenate([waiting, next(decoded)])
             made, waiting = waiting[:count], waiting[count:]
             if not canvas.empty:
-                made = canvas.pasted(_with_detail(made, canvas.detail(self.autoencoder)))
+                made = canvas.pasted(made)
             yield made[:left]
             left -= len(made[:left])
 
@@ -355,7 +355,3 @@ def fitted(video: Video, request: Request) -> Video:
 def variations(request: Request, count: int) -> list[Request]:
     """The same request with the seeds that follow."""
     return [replace(request, seed=request.seed + index) for index in range(count)]
-
-
-def _with_detail(made: Frames, detail: Float32[np.ndarray, "F H W 3"]) -> Frames:
-    return np.clip(np.rint(made + detail), 0, 255).astype(np.uint8)

@@ -9,7 +9,7 @@ from tiny import Tiny
 from torch.testing import assert_close
 
 from skyloom.autoencoder.model import Autoencoder
-from skyloom.canvas import FADE, Canvas
+from skyloom.canvas import Canvas
 from skyloom.condition import Condition
 from skyloom.data.prepare import to_pixels
 from skyloom.errors import UserError
@@ -97,18 +97,6 @@ def test_what_is_kept_comes_back_byte_for_byte(strengths: list[float]) -> None:
     for frame, strength in enumerate(strengths):
         wanted = clip.frames if strength == 1 else made
         assert np.array_equal(back[frame], wanted[frame])
-
-
-def test_detail_fades_beside_what_is_kept(autoencoder: Autoencoder) -> None:
-    carried = canvas(Condition(noise(1), 0), total=25).detail(autoencoder)
-    sizes = np.abs(carried).mean(axis=(1, 2, 3))
-    assert sizes[0] == 0 and not sizes[FADE + 1 :].any()
-    assert (np.diff(sizes[1 : FADE + 1]) < 0).all() and sizes[FADE] > 0
-    between = canvas(Condition(noise(2), 0), Condition(noise(2), -2), total=9)
-    assert (np.abs(between.detail(autoencoder)).mean(axis=(1, 2, 3)) > 0).tolist() == [
-        False, False, True, True, True, True, True, False, False,
-    ]  # fmt: skip
-    assert not canvas(Condition(noise(9))).detail(autoencoder).any()
 
 
 def test_what_does_not_fit() -> None:
