@@ -7,7 +7,19 @@ import sys
 from collections.abc import Sequence
 
 from skyloom import __version__
-from skyloom.commands import bench, edit, generate, ingest, plan, runs, storyboard, train, world
+from skyloom.commands import (
+    bench,
+    edit,
+    generate,
+    ingest,
+    plan,
+    runs,
+    serve,
+    storyboard,
+    train,
+    worker,
+    world,
+)
 from skyloom.commands.parsing import Parser
 from skyloom.errors import UserError
 
@@ -28,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"skyloom {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for room in (generate, edit, storyboard, world, ingest, plan, train, runs, bench):
+    making, serving = (generate, edit, storyboard), (serve, worker)
+    for room in (*making, world, ingest, plan, train, runs, bench, *serving):
         room.add_verbs(verbs)
     return top
 

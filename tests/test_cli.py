@@ -42,6 +42,14 @@ FLAGS = {
     "skyloom train": "",
     "skyloom train autoencoder": "--allow-changes --from --minutes",
     "skyloom train transformer": "--allow-changes --from --minutes",
+    "skyloom worker": "--attached --concurrency --database --device --drain --files --keep-hours"
+    " --model",
+    "skyloom serve": "--concurrency --database --device --drain --files --host --jobs --keep-hours"
+    " --model --no-worker --port --requests --storage --upload",
+    "skyloom keys": "",
+    "skyloom keys add": "--database --jobs --requests --storage --upload",
+    "skyloom keys list": "--database",
+    "skyloom keys remove": "--database",
     "skyloom runs": "--folder --out -o",
     "skyloom bench": "",
     "skyloom bench reconstruction": BENCH,

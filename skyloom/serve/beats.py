@@ -7,7 +7,7 @@ gone. Its jobs go back into the queue.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,66 +31,82 @@ class Beats:
         self._jobs, self._worker, self._lease = jobs, worker, lease
         self._machine, self._process = this_machine(), this_process(os.getpid())
         self._seen: dict[str, tuple[int, float]] = {}
+        self._lost: set[str] = set()
 
     def beat(self) -> None:
         """Say that this worker is alive; its row is made anew if it was taken for dead."""
         tables = self._jobs.tables
         sa, table = tables.sa, tables.workers
         mine = sa.update(table).where(table.c.id == self._worker)
-        if not tables.written(mine.values(beats=table.c.beats + 1, taken_by=None)):
+        if not tables.written(mine.values(beats=table.c.beats + 1)):
             row = {"id": self._worker, "machine": self._machine, "process": self._process}
             tables.written(sa.insert(table).values(**row, beats=1))
 
     def leave(self) -> None:
-        """This worker is going, and has no jobs left."""
-        table = self._jobs.tables.workers
-        delete = self._jobs.tables.sa.delete(table)
-        self._jobs.tables.written(delete.where(table.c.id == self._worker))
+        """This worker is going: its row goes, and what it had not finished into the queue."""
+        self._delete(self._worker)
+        self._requeue(
+            {id: model for id, (model, who) in self._held().items() if who == self._worker}
+        )
 
-    def take_over(self) -> int:
-        """Put the jobs of dead workers back into the queue; how many."""
-        tables = self._jobs.tables
-        table = tables.workers
-        others = [
-            row
-            for row in tables.rows(tables.sa.select(table))
-            if row.id != self._worker and not self._alive(row)
-        ]
-        dead = [row.id for row in others]
-        count = 0
-        for id in dead:
-            free = tables.sa.or_(table.c.taken_by.is_(None), table.c.taken_by.in_([*dead, id]))
-            mine = tables.sa.update(table).where(table.c.id == id, free)
-            if tables.written(mine.values(taken_by=self._worker)):
-                count += self.requeue(self.unfinished(id))
-                tables.written(tables.sa.delete(table).where(table.c.id == id))
-                self._seen.pop(id, None)
-        return count
+    def take_over(self, running: Callable[[], Container[str]]) -> int:
+        """Put what nobody makes any more back into the queue; how many jobs.
 
-    def unfinished(self, worker: str) -> dict[str, str]:
-        """The jobs that are put down as a worker's, and the model of each."""
+        Those are jobs of dead workers; jobs of workers that have no row, for someone died who was
+        about to do this; and jobs of this worker that no thread of it runs. What has just been
+        taken from the queue looks like the latter two for a moment, but not twice.
+
+        Args:
+            running: ids of the jobs that threads of this worker run.
+        """
+        rows = self._jobs.tables.rows(self._jobs.tables.sa.select(self._jobs.tables.workers))
+        dead = {row.id for row in rows if row.id != self._worker and not self._alive(row)}
+        buried = {id for id in dead if self._delete(id)}  # by this worker and by no other
+        known = {row.id for row in rows} - {self._worker} - buried
+        again, lost = {}, set()
+        held = self._held()
+        here = running()
+        for id, (model, worker) in held.items():
+            if worker in known or (worker == self._worker and id in here):
+                continue
+            if worker in buried or id in self._lost:
+                again[id] = model
+            else:
+                lost.add(id)
+        self._lost = lost
+        self._requeue(again)
+        return len(again)
+
+    def _held(self) -> dict[str, tuple[str, str]]:
+        """The model and the worker of each job that a worker has and has not finished."""
         tables = self._jobs.tables
         sa, table = tables.sa, tables.jobs
-        theirs = sa.select(table.c.id, table.c.model)
-        theirs = theirs.where(table.c.worker == worker, table.c.status == "in_progress")
-        found = {row.id: row.model for row in tables.rows(theirs)}
-        # Those that it had taken from the queue and not begun, or given back.
+        made = sa.select(table.c.id, table.c.model, table.c.worker)
+        made = made.where(table.c.status == "in_progress")
+        found = {row.id: (row.model, row.worker) for row in tables.rows(made)}
+        # Those that were taken from the queue and not begun, given back, or ended just now.
         taken = self._jobs.client.list_workflows(
-            executor_id=worker, status="PENDING", load_input=False, load_output=False
+            status="PENDING", load_input=False, load_output=False
         )
-        ids = [state.workflow_id for state in taken if state.workflow_id not in found]
-        if ids:
-            query = sa.select(table.c.id, table.c.model).where(table.c.id.in_(ids))
-            found |= {row.id: row.model for row in tables.rows(query)}
+        others = {state.workflow_id: state.executor_id for state in taken}
+        others = {id: worker or "" for id, worker in others.items() if id not in found}
+        if others:
+            query = sa.select(table.c.id, table.c.model).where(table.c.id.in_(list(others)))
+            found |= {row.id: (row.model, others[row.id]) for row in tables.rows(query)}
         return found
 
-    def requeue(self, models: Mapping[str, str]) -> int:
-        """Put jobs back into the queues of their models; how many there were."""
+    def _requeue(self, models: Mapping[str, str]) -> None:
+        """Put jobs back into the queues of their models."""
         for id, model in models.items():
             # One that is deleted in this moment needs no queue.
             with suppress(need("dbos", extra="serve").error.DBOSNonExistentWorkflowError):
                 self._jobs.client.resume_workflow(id, queue_name=queue_of(model))
-        return len(models)
+
+    def _delete(self, worker: str) -> bool:
+        """Whether there was such a row until now."""
+        table = self._jobs.tables.workers
+        delete = self._jobs.tables.sa.delete(table).where(table.c.id == worker)
+        return bool(self._jobs.tables.written(delete))
 
     def _alive(self, row: Any) -> bool:
         if row.machine and row.machine == self._machine:

@@ -9,14 +9,15 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from skyloom.sampler import Piece, Progress, Sampler, Settings
+from skyloom.flow.solver import Denoise
+from skyloom.sampler import Piece, Progress, Sampler, Settings, Watch
 from skyloom.serve.files import Files
 
 T = TypeVar("T")
@@ -25,8 +26,8 @@ Step = Callable[[str, Callable[[], str]], str]
 """Does a named piece of work once: what it returned is returned again in every later run."""
 
 
-class DurableSampler:
-    """The method of `skyloom.sampler.Sampler`, for one run of one job.
+class DurableSampler(Sampler):
+    """A `Sampler` for one run of one job. Tiles of large images are not kept: they are made anew.
 
     Args:
         sampler: what makes latents; many of these share it.
@@ -35,6 +36,7 @@ class DurableSampler:
             model are not gone on from.
         step: see `Step`.
         done: is told after each call that is newly made.
+        watch: sees the clean estimates of each call, and its first piece.
     """
 
     def __init__(
@@ -45,17 +47,20 @@ class DurableSampler:
         model: str,
         step: Step,
         done: Callable[[], None],
+        watch: Callable[[Piece, Tensor], None] | None = None,
     ) -> None:
+        network = sampler.network
+        super().__init__(sampler.transformer, sampler.text, network.prediction, sampler.device)
         self._sampler, self._files, self._work = sampler, files, work
-        self._model, self._step, self._done = model, step, done
+        self._model, self._step, self._done, self._watch = model, step, done, watch
         self._calls = 0
 
-    def __getattr__(self, name: str) -> Any:
-        """All else that a sampler has, which tiles of large images ask for: the networks."""
-        return getattr(self._sampler, name)
-
     def sample(
-        self, pieces: Sequence[Piece], settings: Settings, progress: Progress | None = None
+        self,
+        pieces: Sequence[Piece],
+        settings: Settings,
+        progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> list[Tensor]:
         """The clean latents of each piece: made, or those that an earlier run has made."""
         number, self._calls = self._calls, self._calls + 1
@@ -63,8 +68,14 @@ class DurableSampler:
         mark = fingerprint(self._model, pieces, settings)
         fresh: list[Tensor] = []
 
+        def seen(step: int, count: int, estimates: list[Tensor]) -> None:
+            if self._watch is not None:
+                self._watch(pieces[0], estimates[0])
+            if watch is not None:
+                watch(step, count, estimates)
+
         def make() -> str:
-            fresh.extend(self._sampler.sample(pieces, settings, progress))
+            fresh.extend(self._sampler.sample(pieces, settings, progress, seen))
             self._keep(key, mark, fresh)
             return key
 
@@ -80,6 +91,10 @@ class DurableSampler:
                 return fresh
         self._done()
         return fresh
+
+    def denoiser(self, pieces: Sequence[Piece], settings: Settings) -> Denoise:
+        """As that of the sampler which many share."""
+        return self._sampler.denoiser(pieces, settings)
 
     def _keep(self, key: str, mark: str, latents: list[Tensor]) -> None:
         tensors = {str(n): clip.cpu().contiguous() for n, clip in enumerate(latents)}

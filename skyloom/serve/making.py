@@ -151,10 +151,10 @@ class _Edited:
         frames = fitted.video.frames[first:last]
         if not len(frames):
             raise UserError(
-                f"trim leaves nothing of a video of {fitted.video.duration:g} seconds: use a stretch "
-                "that lies in it."
+                f"trim leaves nothing of a video of {fitted.video.duration:g} seconds: use a "
+                "stretch that lies in it."
             )
-        return Fitted(Video(frames, fps), fitted.notes, None)  # its sound begins elsewhere
+        return replace(fitted, video=Video(frames, fps))
 
     def _kept(self, edit: Edit, count: int) -> dict[int, Any]:
         """Frames that a fill leaves as they are, at the size that is delivered."""
@@ -236,7 +236,8 @@ class _Edited:
             late = edit.after is not None and role == self._last
             at = (count - len(edit.after)) / edit.request.fps if late else 0.0  # type: ignore[arg-type]
             if fitted.source is not None and role in ("video", "second"):
-                self.sounds.append(Part(fitted.source, at=at, seconds=fitted.video.duration))
+                start = self.order.trim[0] if self.order.trim and role == "video" else 0.0
+                self.sounds.append(Part(fitted.source, start, fitted.video.duration, at))
 
 
 # ------------------------------------------------------------------------------------- storyboards

@@ -137,7 +137,6 @@ def _tables(sa: Any) -> tuple[Any, Any, Any]:
         column("machine", text, nullable=False),
         column("process", text, nullable=False),
         column("beats", number, nullable=False, default=0),
-        column("taken_by", text),  # who sees to the jobs of one that is gone
     )
     return jobs, workers, metadata
 

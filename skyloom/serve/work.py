@@ -1,22 +1,31 @@
 """One run of one job, from its order to its published files."""
 
 import copy
-import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+from jaxtyping import Float
 from torch import Tensor
 
+from skyloom import video
+from skyloom.errors import UserError
 from skyloom.pipeline import Skyloom
-from skyloom.sampler import Piece, Progress, Sampler, Settings
-from skyloom.serve.delivering import Mark, deliver
+from skyloom.sampler import Piece, Sampler
+from skyloom.serve.delivering import PREVIEW_SIDE, Mark, deliver, small
 from skyloom.serve.durable import DurableSampler, Step
 from skyloom.serve.making import making
 from skyloom.serve.running import Run
+from skyloom.video import Video
 
 SAMPLING = 0.95
 """Part of the progress that sampling is; the rest is writing and publishing."""
+PREVIEW_SECONDS, PREVIEW_SHARE = 0.5, 0.1
+"""Seconds between two previews, at least, and part of the time that they may take."""
+PREVIEW_LATENTS = 2
+"""Latent frames that are decoded for the preview of a window on a longer clip."""
 
 
 def carry_out(
@@ -45,39 +54,62 @@ def carry_out(
         UserError: what is ordered cannot be made.
     """
     order = run.job.order
-    sampler = DurableSampler(skyloom.sampler, run.jobs.files, run.work, model, step, finished)
+    watch = Preview(run, skyloom, folder).see if order.preview else None
+    sampler = DurableSampler(
+        skyloom.sampler, run.jobs.files, run.work, model, step, finished, watch
+    )
     mine = with_sampler(skyloom, sampler)
-    plan = making(order, mine, inputs)
 
     def tell(done: int, total: int) -> None:
         check()
         run.tell(SAMPLING * done / max(1, total))
 
-    results, delivered = deliver(plan, order, inputs, folder, tell, mark)
+    try:
+        plan = making(order, mine, inputs)
+        results, delivered = deliver(plan, order, inputs, folder, tell, mark)
+    except UserError as error:
+        raise UserError(in_roles(str(error), inputs)) from error
+    notes = tuple(in_roles(note, inputs) for note in delivered.notes)
     run.look()
-    run.publish(results, delivered)
+    run.publish(results, replace(delivered, notes=notes))
 
 
-def with_sampler(skyloom: Skyloom, sampler: Any) -> Skyloom:
+def in_roles(text: str, inputs: Mapping[str, Path]) -> str:
+    """A sentence in which an input's path, which is nobody's business, is the name of its role."""
+    for role, path in inputs.items():
+        text = text.replace(str(path), role)
+    return text
+
+
+class Preview:
+    """Shows what a job believes in while it is made: a small picture now and then.
+
+    Args:
+        folder: for the picture in the making.
+    """
+
+    def __init__(self, run: Run, skyloom: Skyloom, folder: Path) -> None:
+        self._run, self._skyloom = run, skyloom
+        self._path = folder / "preview.webp"
+        self._next = 0.0
+
+    def see(self, piece: Piece, estimate: Float[Tensor, "C T H W"]) -> None:
+        """Look at a clean estimate; most are not shown."""
+        began = time.monotonic()
+        if began < self._next:
+            return
+        # A clip's first latent frame is a picture by itself; that of a window on it is not.
+        first = piece.start == 0
+        latents = estimate[:, :1] if first else estimate[:, -PREVIEW_LATENTS:]
+        frames = np.concatenate(list(self._skyloom.decode_stream(iter([latents]), first=first)))
+        video.write(Video(small(frames[-1:], PREVIEW_SIDE), 1.0), self._path)
+        self._run.show(self._path)
+        took = time.monotonic() - began
+        self._next = began + max(PREVIEW_SECONDS, took / PREVIEW_SHARE)
+
+
+def with_sampler(skyloom: Skyloom, sampler: Sampler) -> Skyloom:
     """The same model with another sampler; both share their networks."""
     other = copy.copy(skyloom)
     other.sampler = sampler
     return other
-
-
-class OneAtATime:
-    """A sampler for many threads: one call after the other."""
-
-    def __init__(self, sampler: Sampler) -> None:
-        self._sampler, self._lock = sampler, threading.Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        """All else that a sampler has, which tiles of large images ask for: the networks."""
-        return getattr(self._sampler, name)
-
-    def sample(
-        self, pieces: Sequence[Piece], settings: Settings, progress: Progress | None = None
-    ) -> list[Tensor]:
-        """As `Sampler.sample`, when it is this call's turn."""
-        with self._lock:
-            return self._sampler.sample(pieces, settings, progress)

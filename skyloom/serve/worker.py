@@ -70,7 +70,6 @@ class Worker:
         self._beats = Beats(jobs, self._id, lease)
         self._gate = Gate()
         self._running: dict[object, str] = {}
-        self._lost: set[str] = set()
         self._leaving, self._parking = threading.Event(), threading.Event()
 
     def run(self, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:
@@ -138,7 +137,7 @@ class Worker:
         expired = 0.0
         while not stop.wait(TAKE_OVER_SECONDS):
             try:
-                count = self._beats.take_over() + self._strays()
+                count = self._beats.take_over(self._here)
                 if count:
                     log.warning("%d jobs of workers that are gone are in the queue again", count)
                 if time.monotonic() - expired > EXPIRE_SECONDS:
@@ -147,17 +146,9 @@ class Worker:
             except Exception:
                 log.exception("looking after the queue failed, and is tried again")
 
-    def _strays(self) -> int:
-        """Jobs that are put down as this worker's and that no thread of it runs: back they go.
-
-        What has just been taken from the queue looks like that for a moment, and not twice.
-        """
-        mine = self._beats.unfinished(self._id)
-        running = set(self._running.values())
-        lost = {id: model for id, model in mine.items() if id not in running}
-        again = {id: model for id, model in lost.items() if id in self._lost}
-        self._lost = set(lost) - set(again)
-        return self._beats.requeue(again)
+    def _here(self) -> set[str]:
+        """The jobs that threads of this worker run."""
+        return set(self._running.values())
 
     def _leave(self, dbos: Any) -> None:
         self._leaving.set()
@@ -168,7 +159,6 @@ class Worker:
         while self._running:
             time.sleep(0.05)
         dbos.destroy(workflow_completion_timeout_sec=0)
-        self._beats.requeue(self._beats.unfinished(self._id))
         self._beats.leave()
 
     # -------------------------------------------------------------------------------- making a job

@@ -1,0 +1,97 @@
+"""The verb `worker`: makes the jobs that a server takes, beside it or on another machine."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from skyloom.commands.parsing import Verbs, add_verb, positive, positive_number
+
+if TYPE_CHECKING:
+    from skyloom.pipeline import Skyloom
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Declare the verb and its flags."""
+    parser = add_verb(
+        verbs,
+        "worker",
+        "make the jobs of a server, on this machine or on many",
+        "skyloom worker --database sqlite:///jobs.sqlite --files results\n"
+        "skyloom worker --database postgresql://host/skyloom --files s3://bucket/videos",
+        run,
+    )
+    add = parser.add_argument
+    add("--database", metavar="URL", help="where jobs are: sqlite:///FILE or "
+        "postgresql://HOST/NAME (default: skyloom-data/jobs.sqlite)")  # fmt: skip
+    add("--files", metavar="URL", help="where inputs and results are: a folder, or s3://BUCKET/... "
+        "and what else fsspec knows (default: skyloom-data/files)")  # fmt: skip
+    add("--model", type=Path, metavar="FOLDER", action="append", default=[],
+        help="a model folder instead of the bundled model; may be given several times")  # fmt: skip
+    add("--concurrency", type=positive, default=4, metavar="N",
+        help="jobs at once, the same on all workers of a database (default: 4)")  # fmt: skip
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    add("--keep-hours", type=positive_number, default=168.0, metavar="H",
+        help="how long finished jobs are kept (default: 168, a week)")  # fmt: skip
+    add("--drain", type=positive_number, default=10.0, metavar="S",
+        help="seconds that running jobs have to end at SIGTERM; then others go on with them "
+             "(default: 10)")  # fmt: skip
+    add("--attached", action="store_true", help="leave when standard input is closed: for the "
+        "process that started it")  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> None:
+    """Work until told to stop."""
+    from skyloom.serve.files import Files
+    from skyloom.serve.jobs import Jobs
+    from skyloom.serve.models import served_models
+    from skyloom.serve.places import default_database, default_files
+    from skyloom.serve.worker import Worker
+
+    logging.basicConfig(format="skyloom worker: %(message)s", stream=sys.stderr)
+    stop = threading.Event()
+
+    def leave(number: int, _: FrameType | None) -> None:
+        if stop.is_set():  # asked a second time: a job goes on elsewhere, as after a crash
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+    if args.attached:
+        threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
+    jobs = Jobs(
+        args.database or default_database(),
+        Files(args.files or default_files()),
+        keep_seconds=round(args.keep_hours * 3600),
+    )
+    worker = Worker(
+        jobs,
+        served_models(args.model),
+        lambda folder: _loaded(folder, args.device),
+        concurrency=args.concurrency,
+        drain=args.drain,
+    )
+    worker.run(stop, lambda: print("skyloom worker: ready", flush=True))
+    jobs.close()
+
+
+def _loaded(folder: Path | None, device: str) -> "Skyloom":
+    """A model whose passes are shared by all jobs."""
+    from skyloom.pipeline import Skyloom
+    from skyloom.serve.engine import Engine
+    from skyloom.serve.work import with_sampler
+
+    skyloom = Skyloom.load(folder, device)
+    return with_sampler(skyloom, Engine(skyloom.sampler))
+
+
+def _until_closed(stop: threading.Event) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    stop.set()
