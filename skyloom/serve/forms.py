@@ -27,10 +27,10 @@ def checked(form: type[Form], values: Mapping[str, Any]) -> Form:
         raise _problem(form, error) from None
 
 
-def named_parts(form: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Part]:
-    """Files under names that the form does not have: a storyboard may name them."""
+def without_spare_parts(form: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values but for files under names that the form does not have: a storyboard names them."""
     known = form.model_fields
-    return {k: v for k, v in values.items() if k not in known and isinstance(v, Part)}
+    return {k: v for k, v in values.items() if k in known or not isinstance(v, Part)}
 
 
 def _problem(form: type[BaseModel], error: ValidationError) -> Problem:

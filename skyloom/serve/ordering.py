@@ -22,6 +22,8 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "restyle": ("video", "mask"),
 }
 """Roles of the inputs that an operation can use."""
+GIVEN = ("input_reference", "video", "second", "mask")
+"""Fields that are inputs."""
 
 
 def create(
@@ -30,13 +32,17 @@ def create(
     """The order of a new video.
 
     Args:
-        named: parts of the form that are none of its fields; the storyboard names them.
+        named: all parts of the form; the storyboard may name them.
 
     Raises:
         Problem: it cannot be, see `Order`.
     """
-    story, roles = _story(asked.storyboard, named, inputs)
-    given = {name: getattr(asked, name) for name in ("input_reference", "video", "second", "mask")}
+    story, roles, used = _story(asked.storyboard, named, inputs)
+    given = {name: getattr(asked, name) for name in GIVEN if name not in used}
+    spare = sorted(set(named) - used - set(GIVEN))
+    if spare:
+        name = shown(spare[0])
+        raise invalid(f"There is no field '{name}'.", name, "unknown_parameter")
     taken = {name: inputs.take(value, name) for name, value in given.items() if value is not None}
     operation = asked.operation or _operation(asked, taken)
     roles |= _roles(operation, taken)
@@ -158,8 +164,9 @@ def _roles(operation: str, taken: Mapping[str, Stored]) -> dict[str, Stored]:
 
 def _story(
     story: dict[str, Any] | None, named: Mapping[str, Part], inputs: Inputs
-) -> tuple[dict[str, Any] | None, dict[str, Stored]]:
-    """The story with a role in place of each picture and clip, and the file of each role."""
+) -> tuple[dict[str, Any] | None, dict[str, Stored], set[str]]:
+    """The story with a role in place of each picture and clip, the file of each role, and the parts
+    that it names."""
     roles: dict[str, Stored] = {}
     used: dict[str, str] = {}
     shots = story.get("shots") if story is not None else ()
@@ -185,7 +192,4 @@ def _story(
                 used[value] = role
             shot[key] = role
         placed.append(shot)
-    left = sorted(set(named) - set(used))
-    if left:
-        raise invalid(f"There is no field '{shown(left[0])}'.", shown(left[0]), "unknown_parameter")
-    return (None if story is None else {**story, "shots": placed}), roles
+    return (None if story is None else {**story, "shots": placed}), roles, set(used)

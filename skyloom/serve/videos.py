@@ -9,8 +9,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from skyloom.serve import content, events, ordering, schemas, views
-from skyloom.serve.forms import checked, described, named_parts, seen
-from skyloom.serve.inputs import Inputs, check_finished
+from skyloom.serve.forms import checked, described, seen, without_spare_parts
+from skyloom.serve.inputs import Inputs, check_finished, parts_of
 from skyloom.serve.job import Job
 from skyloom.serve.keys import Key
 from skyloom.serve.order import Order
@@ -34,8 +34,7 @@ async def create(
     """Order a video: from words, or from a picture, a clip or a storyboard."""
 
     def order(asked: schemas.CreateVideo, body: Body, inputs: Inputs) -> Order:
-        named = named_parts(schemas.CreateVideo, body.values)
-        return ordering.create(asked, named, inputs, service, key)
+        return ordering.create(asked, parts_of(body.values), inputs, service, key)
 
     return await _ordered(request, response, service, key, schemas.CreateVideo, order)
 
@@ -91,8 +90,10 @@ async def _ordered(
     body = await read_body(request, key.limits.largest_body)
 
     def work() -> Job:
-        spare = named_parts(form, body.values) if form is schemas.CreateVideo else {}
-        asked = checked(form, {k: v for k, v in body.values.items() if k not in spare})
+        values = body.values
+        if form is schemas.CreateVideo:
+            values = without_spare_parts(form, values)
+        asked = checked(form, values)
         digest = seen(request, body.digest)
         idempotency_key = service.retries.key_for(key.name, digest, request.headers)
         inputs = Inputs(service.uploads, service.jobs, key)

@@ -10,7 +10,7 @@ import json
 import re
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 from urllib.parse import parse_qsl
 
@@ -85,8 +85,13 @@ async def read_body(request: Request, largest: int) -> Body:
             )
     except ClientDisconnect as error:
         raise Problem(400, "The connection ended before the request did.") from error
-    _check(values, 0)
-    return Body(values, digest_of(values))
+    body = Body(values, "")
+    try:
+        _check(values, 0)
+        return replace(body, digest=digest_of(values))
+    except BaseException:
+        body.close()
+        raise
 
 
 def digest_of(value: Any) -> str:
@@ -176,10 +181,14 @@ async def _multipart(request: Request, stream: AsyncIterator[bytes]) -> dict[str
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:
         raise invalid("The multipart form is not valid.", code="invalid_form") from error
-    pairs = []
-    for name, value in form.multi_items():
-        pairs.append((name, _part(value) if isinstance(value, UploadFile) else value))
-    return nested(pairs)
+    try:
+        return nested([
+            (name, _part(value) if isinstance(value, UploadFile) else value)
+            for name, value in form.multi_items()
+        ])  # fmt: skip
+    except BaseException:
+        await form.close()
+        raise
 
 
 def _part(upload: UploadFile) -> Part:
