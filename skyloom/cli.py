@@ -17,6 +17,8 @@ from skyloom.commands import (
     serve,
     storyboard,
     train,
+    trust,
+    verify,
     worker,
     world,
 )
@@ -41,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"skyloom {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     making, serving = (generate, edit, storyboard), (serve, worker)
-    for room in (*making, world, ingest, plan, train, runs, bench, *serving):
+    for room in (*making, verify, trust, world, ingest, plan, train, runs, bench, *serving):
         room.add_verbs(verbs)
     return top
 

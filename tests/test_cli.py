@@ -33,6 +33,10 @@ FLAGS = {
     "skyloom fill": f"{EDIT} --keep",
     "skyloom restyle": f"{EDIT} --mask --strength",
     "skyloom storyboard": f"{COMMON} --fps",
+    "skyloom verify": "--json --key",
+    "skyloom trust": "",
+    "skyloom trust init": "--renew",
+    "skyloom trust sign-with": "--command",
     "skyloom world": "--clips --crafter --format --fps --frames --images --seed --size --split"
     " --tier --workers",
     "skyloom ingest": "--out --ray --recipe --workers -o",
@@ -57,6 +61,7 @@ FLAGS = {
     "skyloom bench editing": f"{BENCH} --quick",
     "skyloom bench speed": BENCH,
     "skyloom bench training": "--json --quick",
+    "skyloom bench native": "--json --out --picture --quick -o",
 }
 
 

@@ -5,7 +5,7 @@ identifier of their authority, signed by ECDSA, Ed25519 or RSA-PSS.
 """
 
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def public(key: Any) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def issue(years: int) -> tuple[str, str, str]:
+def issue(since: datetime, until: datetime) -> tuple[str, str, str]:
     """PEM of a new chain, its key, and its authority, whose own key is forgotten at once."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -67,8 +67,6 @@ def issue(years: int) -> tuple[str, str, str]:
 
     above, below = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     mark = secrets.token_hex(4)  # two users' certificates do not have one name
-    since = datetime.now(UTC) - timedelta(hours=1)  # clocks differ
-    until = since + timedelta(days=365 * years)
 
     def certificate(key: Any, name: str, authority: bool) -> x509.Certificate:
         built = (

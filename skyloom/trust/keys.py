@@ -14,7 +14,7 @@ import shlex
 import subprocess
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from skyloom.errors import UserError
@@ -43,7 +43,7 @@ class Credentials:
         chain: PEM of the certificate and of those above it.
         private: PEM of the key; None where a command signs.
         command: reads what is to be signed from stdin and writes the signature to stdout.
-        authority: PEM of the authority to trust, where it is one's own.
+        authority: PEM of the authorities of certificates of one's own, old ones too.
         algorithm: as C2PA names it: es256, es384, es512, ps256 or ed25519.
     """
 
@@ -120,7 +120,10 @@ def known_credentials() -> Credentials | None:
             raise UserError(
                 f"'{chosen}' is damaged: choose again with 'skyloom trust sign-with'."
             ) from error
-        return read_credentials(chain, Path(private) if private else None, command)
+        own = folder() / AUTHORITY
+        return read_credentials(
+            chain, Path(private) if private else None, command, own if own.exists() else None
+        )
     if not (folder() / CHAIN).exists():
         return None
     own = folder()
@@ -133,8 +136,11 @@ def read_credentials(
     """Credentials from files.
 
     Raises:
-        UserError: a file is missing, or holds no certificate or no kind of key that C2PA knows.
+        UserError: a file is missing, or holds no certificate or no kind of key that C2PA knows;
+            neither or both of a key and a command are named.
     """
+    if (private is None) == (command is None):
+        raise UserError("Name the key's file or, with --command, what signs with it: one of them.")
     told = _read(chain, "certificate")
     return Credentials(
         told,
@@ -197,9 +203,12 @@ def init(renew: bool = False) -> Path:
     if (place / CHAIN).exists() and not renew:
         raise UserError(f"There is a signing key in '{place}' already: {ANEW}.")
     _make_folder()
-    chain, private, authority = issue(YEARS)
+    since = datetime.now(UTC) - timedelta(hours=1)  # clocks differ
+    chain, private, authority = issue(since, since + timedelta(days=365 * YEARS))
     _keep(place / PRIVATE, private)
-    _keep(place / AUTHORITY, authority)
+    before = place / AUTHORITY  # what was signed before stays one's own
+    earlier = before.read_text(encoding="ascii") if before.exists() else ""
+    _keep(place / AUTHORITY, authority + earlier)
     _keep(place / CHAIN, chain)  # last: where it is, the others are
     if renew:
         (place / CHOSEN).unlink(missing_ok=True)
@@ -207,16 +216,8 @@ def init(renew: bool = False) -> Path:
     return place
 
 
-def sign_with(chain: Path, private: Path | None, command: str | None) -> Credentials:
-    """Sign with this certificate from now on; the files stay where they are.
-
-    Raises:
-        UserError: neither a key nor a command is named, or they do not sign.
-    """
-    if (private is None) == (command is None):
-        raise UserError("Name the key's file or, with --command, what signs with it: one of them.")
-    found = read_credentials(chain, private, command)
-    check(found)
+def sign_with(chain: Path, private: Path | None, command: str | None) -> None:
+    """Sign with this certificate from now on; the files stay where they are."""
     _make_folder()
     said = {
         "chain": str(chain.resolve()),
@@ -224,7 +225,6 @@ def sign_with(chain: Path, private: Path | None, command: str | None) -> Credent
         "command": command,
     }
     _keep(folder() / CHOSEN, json.dumps(said, indent=2) + "\n")
-    return found
 
 
 def run_command(found: Credentials, data: bytes) -> bytes:

@@ -106,6 +106,8 @@ class Marking:
         """
         prompt = asked.prompt if words is None else words
         settings = {name: getattr(asked, name, None) for name in TOLD}
+        if settings["size"]:  # c2pa takes a list of small numbers for bytes
+            settings["size"] = "{}x{}".format(*settings["size"])
         claim = Claim(
             operation,
             self.model,

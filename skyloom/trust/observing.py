@@ -129,18 +129,20 @@ def observe(
     count = 0
     sums: list[Any] = []
     seen: list[int] = []
-    for piece in pieces:
-        for frame in piece:
-            first = frame.copy() if first is None else first
-            slot = int(count / fps / BLOCK * SLOTS + 1e-6)
-            if slot >= most:
-                break
-            while len(sums) <= slot:  # a slot without a frame of its own shows the one before it
-                sums.append(sums[-1] / seen[-1] if sums and len(sums) < slot else 0.0)
-                seen.append(1 if len(sums) <= slot else 0)
-            sums[slot] = sums[slot] + _sampled(frame, side)
-            seen[slot] += 1
-            count += 1
+    for frame in (frame for piece in pieces for frame in piece):
+        first = frame.copy() if first is None else first
+        slot = int(count / fps / BLOCK * SLOTS + 1e-6)
+        if slot >= most:
+            break
+        while len(sums) < slot:  # a slot without a frame of its own shows the one before it
+            sums.append(sums[-1] / seen[-1])
+            seen.append(1)
+        if len(sums) == slot:
+            sums.append(0.0)
+            seen.append(0)
+        sums[slot] = sums[slot] + _sampled(frame, side)
+        seen[slot] += 1
+        count += 1
     if first is None:
         raise ValueError("a clip without frames cannot be looked at")
     if count == 1:

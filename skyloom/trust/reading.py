@@ -1,0 +1,189 @@
+"""Reading manifests: what a file says of itself, who says so, and whether that still holds.
+
+Files are hostile until proven otherwise: nothing is fetched from where a manifest points to, its
+words are only ever shown, and a manifest that cannot be read is said to be one.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skyloom.extras import need
+from skyloom.trust.keys import Credentials
+from skyloom.trust.provenance import GENERATION, SOURCES, mime, sidecar
+
+NONE, UNREADABLE = "none", "unreadable"
+"""States besides those of C2PA itself: Trusted, Valid and Invalid."""
+
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (4, b"ftyp", "video/mp4"),
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF8", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (8, b"AVI ", "video/avi"),
+)
+"""(place, bytes there, kind of file); what a file is called does not count."""
+
+_NOT_BROKEN = ("signingCredential.untrusted", "signingCredential.ocsp.inaccessible")
+"""Codes that only say that nobody here knows the signer."""
+
+_MOST_SHOWN = 500  # characters of any text of a manifest
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One manifest: what it says.
+
+    Attributes:
+        signer: whom the certificate names.
+        generator: the program that wrote it, as it calls itself.
+        made_by_model: it says that a trained model made the pictures, or parts of them.
+        actions: what was done, in C2PA's words.
+        generation: how skyloom made it, if it says so.
+        inputs: files that it was made from, each with title, relationship and whether its own
+            manifest is inside.
+    """
+
+    signer: str
+    generator: str
+    made_by_model: bool
+    actions: tuple[str, ...]
+    generation: dict[str, Any]
+    inputs: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """What a file says of itself.
+
+    Attributes:
+        state: "Trusted" (signed with this computer's own key, and unchanged), "Valid" (unchanged,
+            by a signer whom nobody here vouches for), "Invalid" (changed since, or never right),
+            "unreadable" or "none".
+        where: "inside", or the name of the file beside it.
+        problems: what is wrong, in C2PA's codes.
+        statements: the active manifest, then those of the files that it was made from.
+    """
+
+    state: str
+    where: str | None = None
+    problems: tuple[str, ...] = ()
+    statements: tuple[Statement, ...] = field(default_factory=tuple)
+
+
+def read_manifests(path: Path, own: Credentials | None = None) -> Manifests:
+    """Read what a file says of itself, inside or in the file beside it.
+
+    Args:
+        own: the credentials of this computer, which are trusted.
+    """
+    c2pa = need("c2pa", extra="trust")
+    beside = sidecar(path)
+    found: list[Manifests] = []
+
+    def attempt(where: str, kind: str, told: bytes | None) -> None:
+        if found:
+            return
+        try:
+            with (
+                path.open("rb") as file,
+                c2pa.Reader(kind, file, told, context=_context(c2pa, own)) as reader,
+            ):
+                store = json.loads(reader.json())
+                found.append(_understood(store, reader.get_validation_state(), where))
+        except c2pa.C2paError as error:
+            said = str(error)
+            if "ManifestNotFound" in said or ("NotSupported" in said and told is None):
+                return
+            found.append(Manifests(UNREADABLE, where, (said[:_MOST_SHOWN],)))
+
+    attempt("inside", _kind(path), None)
+    if beside.is_file() and beside != path:
+        told = beside.read_bytes()
+        attempt(beside.name, mime(path), told)
+    return found[0] if found else Manifests(NONE)
+
+
+def _context(c2pa: Any, own: Credentials | None) -> Any:
+    settings: dict[str, Any] = {
+        "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False}
+    }
+    if own is not None:
+        settings["trust"] = {"user_anchors": own.authority or "", "allowed_list": own.chain}
+    return c2pa.Context(c2pa.Settings.from_dict(settings))
+
+
+def _kind(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(16)
+    for place, magic, kind in _MAGIC:
+        if start[place : place + len(magic)] == magic:
+            return kind
+    return mime(path)
+
+
+def _understood(store: dict[str, Any], state: str | None, where: str) -> Manifests:
+    """The parts of c2pa's report that are shown; whatever is missing in it is left out."""
+    manifests = store.get("manifests", {})
+    active = store.get("active_manifest")
+    order = [active, *(label for label in manifests if label != active)]
+    said = [_statement(manifests[label]) for label in order if label in manifests]
+    failures = store.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
+    failures = failures or store.get("validation_status", [])
+    codes = [str(failure.get("code", "")) for failure in failures]
+    problems = tuple(dict.fromkeys(code for code in codes if code not in _NOT_BROKEN))
+    return Manifests(state or UNREADABLE, where, problems, tuple(said))
+
+
+def _statement(manifest: dict[str, Any]) -> Statement:
+    assertions = manifest.get("assertions", [])
+    actions = [
+        action
+        for assertion in assertions
+        if str(assertion.get("label", "")).startswith("c2pa.actions")
+        for action in _list(assertion.get("data", {}), "actions")
+    ]
+    sources = [str(action.get("digitalSourceType", "")) for action in actions]
+    signer = manifest.get("signature_info", {})
+    names = (signer.get("common_name"), signer.get("issuer"))
+    generators = manifest.get("claim_generator_info") or [{}]
+    generator = " ".join(str(generators[0].get(part, "")) for part in ("name", "version")).strip()
+    generation: Any = next((a.get("data") for a in assertions if a.get("label") == GENERATION), {})
+    return Statement(
+        _short(", ".join(str(name) for name in names if name)),
+        _short(generator or str(manifest.get("claim_generator", ""))),
+        any(s.startswith(SOURCES) and "trainedalgorithmicmedia" in s.lower() for s in sources),
+        tuple(_short(str(action.get("action", ""))) for action in actions),
+        _walk(generation, _short) if isinstance(generation, dict) else {},
+        tuple(
+            {
+                "title": _short(str(given.get("title", ""))),
+                "relationship": _short(str(given.get("relationship", ""))),
+                "has_manifest": "active_manifest" in given,
+            }
+            for given in _list(manifest, "ingredients")
+        ),
+    )
+
+
+def _list(holder: Any, name: str) -> list[dict[str, Any]]:
+    found = holder.get(name, []) if isinstance(holder, dict) else []
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _walk(value: Any, change: Callable[[str], str]) -> Any:
+    """A value of JSON with every text in it changed."""
+    if isinstance(value, dict):
+        return {change(str(key)): _walk(one, change) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_walk(one, change) for one in value]
+    return change(value) if isinstance(value, str) else value
+
+
+def _short(text: str) -> str:
+    """A text that may go to a terminal: no control characters, no end of it far away."""
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return shown if len(shown) <= _MOST_SHOWN else shown[:_MOST_SHOWN] + " ..."

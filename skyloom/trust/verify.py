@@ -1,0 +1,225 @@
+"""Where a file comes from, as far as it can be told: its manifest, its watermark, its looks.
+
+Each says its own part and no more. A manifest is what a signer says; a watermark is found with a
+chance of error; a detector guesses. What none of them tells is not claimed.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from skyloom.errors import UserError
+from skyloom.trust import keys
+from skyloom.trust.finding import Found, find
+from skyloom.trust.provenance import payload_text
+from skyloom.trust.reading import NONE, UNREADABLE, Manifests, Statement, read_manifests
+from skyloom.video import Video, read_chunks
+
+SURE = 1e-6
+"""The p-value below which a mark counts as found."""
+
+CHUNK = 16  # frames that are decoded at once
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known of a file.
+
+    Attributes:
+        file: its name.
+        manifests: what it says of itself.
+        found: the watermark; None where it was not looked for, for the reason in `unmarked`.
+        unmarked: why no watermark was looked for.
+        detector: what the detector says, by name; None where there is none.
+        own: this computer has keys to compare with.
+    """
+
+    file: str
+    manifests: Manifests
+    found: Found | None
+    unmarked: str | None
+    detector: dict[str, Any] | None
+
+    @property
+    def marked(self) -> bool:
+        """Whether the watermark of this key is there beyond doubt."""
+        return self.found is not None and self.found.p_value < SURE
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the manifest names the number that is in the pixels; None if one is missing."""
+        if not self.marked or self.found is None or self.found.payload is None:
+            return None
+        said = [s.generation.get("watermark") for s in self.manifests.statements]
+        named = [number for number in said if number]
+        return payload_text(self.found.payload) in named if named else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as JSON has it."""
+        found = self.found
+        return {
+            "file": self.file,
+            "c2pa": asdict(self.manifests),
+            "watermark": {
+                "found": self.marked if found else None,
+                "p_value": found.p_value if found else None,
+                "score": round(found.score, 3) if found else None,
+                "payload": None
+                if found is None or found.payload is None
+                else payload_text(found.payload),
+                "agrees_with_manifest": self.agrees,
+                "note": self.unmarked,
+            },
+            "detector": self.detector or {"score": None, "note": "there is no detector here"},
+            "summary": self.sentences(),
+        }
+
+    def sentences(self) -> list[str]:
+        """The report in plain words."""
+        return [*_of_manifests(self.manifests), *self._of_mark(), *self._of_detector()]
+
+    def _of_mark(self) -> list[str]:
+        found = self.found
+        if found is None:
+            return [f"Watermark: not looked for, {self.unmarked}."]
+        if not self.marked:
+            return [f"Watermark: none of this computer's key (p = {found.p_value:.2g})."]
+        said = f"Watermark: found, made with this computer's key (p = {found.p_value:.2g})"
+        if found.payload is None:
+            return [f"{said}; its number is not readable any more."]
+        said += f", number {payload_text(found.payload)}"
+        if self.agrees is None:
+            return [f"{said}."]
+        if not self.agrees:
+            return [f"{said}, and the manifest names another."]
+        own = self.manifests.statements[0].generation.get("watermark")
+        whose = "the manifest" if own == payload_text(found.payload) else "the manifest of an input"
+        return [f"{said}, as {whose} says."]
+
+    def _of_detector(self) -> list[str]:
+        if self.detector is None:
+            return []
+        score, verdict = self.detector.get("score"), self.detector.get("verdict", "")
+        if score is None:
+            return [f"Detector: says nothing ({verdict or self.detector.get('note', '')})."]
+        return [f"Detector: {verdict} (score {score:.3f}); without a mark, this is a guess."]
+
+
+def verify(path: Path, key: bytes | None = None) -> Report:
+    """Look at a file in every way there is.
+
+    Args:
+        key: of the watermark; this computer's own unless told.
+
+    Raises:
+        UserError: there is no such file, or it is neither a video nor a picture and has no
+            manifest either.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(f"'{path}' {what}: name a video or a picture.")
+    own = _own()
+    manifests = read_manifests(path, own)
+    try:
+        first, rest = _opened(path)
+    except UserError as error:
+        if manifests.state == NONE:
+            raise
+        return Report(str(path), manifests, None, f"it cannot be shown: {error}".rstrip("."), None)
+    key = key or keys.known_watermark_key()
+    if key is None:
+        return Report(str(path), manifests, None, "there is no key here", _detected(path))
+    found = find((piece.frames for piece in chain([first], rest)), first.fps, key)
+    return Report(str(path), manifests, found, None, _detected(path))
+
+
+def read_key(path: Path) -> bytes:
+    """A watermark's key from a file, as 64 hexadecimal digits.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise UserError(f"'{path}' holds no watermark's key: 64 hexadecimal digits.") from error
+    if len(key) != keys.KEY_BYTES:
+        raise UserError(f"'{path}' holds no watermark's key: 64 hexadecimal digits.")
+    return key
+
+
+def _own() -> keys.Credentials | None:
+    """This computer's credentials if they can be read; what is damaged vouches for nothing."""
+    try:
+        return keys.known_credentials()
+    except UserError:
+        return None
+
+
+def _opened(path: Path) -> tuple[Video, Iterator[Video]]:
+    """The first frames of a film, decoded, and the rest as they come."""
+    pieces = read_chunks(path, CHUNK)
+    first = next(pieces, None)
+    if first is None:
+        raise UserError(f"'{path}' has no frames in it.")
+    return first, _until_damaged(pieces)
+
+
+def _until_damaged(pieces: Iterator[Video]) -> Iterator[Video]:
+    """A film that breaks off is looked at as far as it goes."""
+    try:
+        yield from pieces
+    except UserError:
+        return
+
+
+def _detected(path: Path) -> dict[str, Any] | None:
+    """What the detector says, where there is one."""
+    return None
+
+
+def _of_manifests(manifests: Manifests) -> list[str]:
+    if manifests.state == NONE:
+        return ["Manifest: none. The file does not say where it comes from."]
+    if manifests.state == UNREADABLE:
+        return ["Manifest: there is one and it cannot be read, so it says nothing."]
+    first, *others = manifests.statements or (Statement("", "", False, (), {}, ()),)
+    who = f"'{first.signer or 'nobody'}'"
+    if manifests.state == "Invalid":
+        why = f" ({', '.join(manifests.problems)})" if manifests.problems else ""
+        heads = [f"Manifest: broken{why}: the file is not what {who} signed. It had said:"]
+    elif manifests.state == "Trusted":
+        heads = [f"Manifest: signed with this computer's own key, {who}, and unchanged since."]
+    else:
+        heads = [f"Manifest: unchanged since {who} signed it, a name that nobody here vouches for."]
+    lines = [*heads, *_of_statement(first)]
+    for other in others:
+        lines.append(f"  Inside is the manifest of an input, signed by '{other.signer}':")
+        lines += [f"  {line}" for line in _of_statement(other)]
+    return lines
+
+
+def _of_statement(said: Statement) -> list[str]:
+    """What one manifest says, each line as what it says and not as what is so."""
+    source = "made by a trained model" if said.made_by_model else "of no model that it tells"
+    lines = [f"  It says: written by {said.generator or 'an unnamed program'}, {source}."]
+    made = said.generation
+    if made:
+        shown = [
+            f"{name.replace('_', ' ')} {_plain(made[name])}"
+            for name in ("operation", "model", "seed", "prompt")
+            if made.get(name) not in (None, "")
+        ]
+        lines.append(f"  It says: {', '.join(shown)}.")
+    for given in said.inputs:
+        held = "with its own manifest" if given["has_manifest"] else "which has no manifest"
+        relation = "an edit of" if given["relationship"] == "parentOf" else "holds"
+        lines.append(f"  It says: {relation} '{given['title']}', {held}.")
+    return lines
+
+
+def _plain(value: Any) -> str:
+    return f"'{value}'" if isinstance(value, str) else json.dumps(value)
