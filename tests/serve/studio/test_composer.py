@@ -9,7 +9,9 @@ from .conftest import PATIENCE, Opener
 def order(page: Any, words: str, **settings: Any) -> dict:
     """Fill in the composer, press the button, and return what the server was asked for."""
     if settings:
-        page.get_by_role("button", name="128").or_(page.locator(".chip[aria-controls]")).first.click()
+        page.get_by_role("button", name="128").or_(
+            page.locator(".chip[aria-controls]")
+        ).first.click()
         for name, value in settings.items():
             field = page.locator(f"[data-setting={name}]")
             if name == "size":
@@ -51,7 +53,9 @@ def test_words_become_a_clip_that_plays(opened: Opener) -> None:
     assert extras["camera"] == "pan left"
     tile = finished(page, made["id"])
     playing = "video => !video.paused && video.videoWidth === 64 && video.loop && video.muted"
-    page.wait_for_function(f"() => ({playing})(document.querySelector('[data-id={made['id']}] video'))")
+    page.wait_for_function(
+        f"() => ({playing})(document.querySelector('[data-id={made['id']}] video'))"
+    )
     tile.hover()
     tile.get_by_role("button", name="Use this prompt").click()
     assert page.get_by_label("What to show").input_value() == "a blue cube slides"
@@ -86,7 +90,9 @@ def test_drafts_variations_loops_and_pictures(opened: Opener) -> None:
     made = order(page, "a yellow cone", size="64x64", steps=2, variations=1)
     assert made["skyloom"]["operation"] == "image"
     tile = finished(page, made["id"])
-    page.wait_for_function(f"() => document.querySelector('[data-id={made['id']}] img')?.naturalWidth === 64")
+    page.wait_for_function(
+        f"() => document.querySelector('[data-id={made['id']}] img')?.naturalWidth === 64"
+    )
     assert tile.locator("video").count() == 0
 
 

@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 from tiny import Tiny
 
+from skyloom.serve.api_tables import ApiTables
+from skyloom.serve.keys import Keys
+from skyloom.serve.limits import Limits
+from skyloom.serve.tables import Tables
+
 from .conftest import Opener
 from .test_composer import drop
 
@@ -74,14 +79,13 @@ def test_a_server_that_is_gone(opened: Opener) -> None:
 def keyed(tiny: Tiny, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """The address of a server that asks for keys, and a key of it; nothing is made there."""
     database = f"sqlite:///{tmp_path}/jobs.sqlite"
-    skyloom = [sys.executable, "-m", "skyloom"]
-    key = subprocess.run(
-        [*skyloom, "keys", "add", "anna", "--database", database],
-        capture_output=True, text=True, check=True, timeout=60,
-    ).stdout.split()[-1]  # fmt: skip
-    command = [*skyloom, "serve", "--port", "0", "--no-worker", "--model", str(tiny.model)]
+    key = Keys(ApiTables(Tables(database))).add("anna", Limits())
+    command = [sys.executable, "-m", "skyloom", "serve", "--port", "0", "--no-worker"]
+    command += ["--model", str(tiny.model)]
     command += ["--database", database, "--files", str(tmp_path / "files")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     try:
         assert process.stdout is not None
         yield process.stdout.readline().split()[2], key
@@ -90,7 +94,7 @@ def keyed(tiny: Tiny, tmp_path: Path) -> Iterator[tuple[str, str]]:
         process.communicate(timeout=30)
 
 
-def test_a_server_that_asks_for_a_key(opened: Opener, keyed: tuple[str, str]) -> None:
+def test_a_server_that_asks_for_a_key(keyed: tuple[str, str], opened: Opener) -> None:
     address, key = keyed
     page = opened(at=address, expected=["401"])
     dialog = page.get_by_role("dialog")

@@ -30,7 +30,9 @@ def test_every_view_is_for_everybody(
     page = opened(viewport=size, color_scheme=scheme, has_touch=size is PHONE)
     page.evaluate(axe)
     for view in VIEWS:
-        page.evaluate("path => { location.hash = '#/' + path }", view.replace("clip", f"clip/{clip}"))
+        page.evaluate(
+            "path => { location.hash = '#/' + path }", view.replace("clip", f"clip/{clip}")
+        )
         if "clip" in view:
             page.wait_for_function("() => document.querySelector('.stage video')?.readyState >= 2")
         if view == "clip/restyle":

@@ -13,7 +13,7 @@ def words(page: Any) -> list[str]:
 
 
 def tell(page: Any, text: str, seconds: str = "1") -> None:
-    page.get_by_label("What it shows").fill(text)
+    page.get_by_label("What it shows", exact=True).fill(text)
     field = page.get_by_role("region", name="The chosen shot").get_by_label("Seconds")
     field.fill(seconds)
     field.blur()

@@ -81,7 +81,9 @@ def test_extend_and_loop(opened: Opener, clip: str, tool: str, side: str | None)
         page.get_by_label(side).check(force=True)
     page.get_by_label("econds").first.fill("1")
     made = submit(page)
-    assert made["skyloom"]["operation"] == tool and made["skyloom"]["backward"] is (side is not None)
+    assert made["skyloom"]["operation"] == tool and made["skyloom"]["backward"] is (
+        side is not None
+    )
     assert completed(page, made)["skyloom"]["delivered"]["frames"] == 24 + 12
 
 

@@ -63,9 +63,15 @@ export async function find(id) {
 }
 
 export async function remove(id) {
-  await removeVideo(id);
+  const clip = clips.get(id);
+  clips.delete(id); // before it is gone on the server: nobody is to ask for it any more
   watched.get(id)?.abort();
-  clips.delete(id);
+  try {
+    await removeVideo(id);
+  } catch (error) {
+    if (clip) put(clip);
+    throw error;
+  }
   release(id);
   changed();
 }
