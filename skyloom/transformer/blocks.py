@@ -90,12 +90,18 @@ class Modulated(nn.Module):
 
 
 class Block(nn.Module):
-    """One step of both streams."""
+    """One step of both streams.
+
+    Attributes:
+        attend: the door to attention; who compiles the block keeps it out, for its work depends on
+            how long each clip is, and all else only on how many tokens there are.
+    """
 
     def __init__(self, width: int, heads: int, mlp_ratio: int, text_mlp_ratio: int) -> None:
         super().__init__()
         self.video = Modulated(width, heads, mlp_ratio)
         self.text = Modulated(width, heads, text_mlp_ratio)
+        self.attend = attention
 
     def forward(
         self,
@@ -120,7 +126,7 @@ class Block(nn.Module):
                 self.video.queries_keys_values(video, for_video, layout),
             ]
         )
-        attended = attention(joint, layout.segments, layout.exchange)
+        attended = self.attend(joint, layout.segments, layout.exchange)
         attended_text, attended_video = rearrange(attended, "n h d -> n (h d)").split(
             [len(text), len(video)]
         )

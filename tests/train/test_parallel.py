@@ -134,7 +134,11 @@ def by_one(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("processes", "settings"),
-    [(2, ()), (2, ("parallel.context=2",)), (2, ("parallel.context=2", "parallel.shard=true"))],
+    [
+        (2, ()),
+        (2, ("parallel.context=2",)),
+        (2, ("parallel.context=2", "parallel.shard=true", "parallel.checkpoint=true")),
+    ],
 )
 def test_the_transformer_by_two(
     tiny: Tiny, tmp_path: Path, by_one: Path, processes: int, settings: tuple[str, ...]
