@@ -5,13 +5,16 @@ from typing import Any
 
 from .conftest import PATIENCE, Opener
 
+SHOWN = """() => {{
+    const shown = document.querySelector("[data-id={}] {}");
+    return shown && {};
+}}"""
+
 
 def order(page: Any, words: str, **settings: Any) -> dict:
     """Fill in the composer, press the button, and return what the server was asked for."""
     if settings:
-        page.get_by_role("button", name="128").or_(
-            page.locator(".chip[aria-controls]")
-        ).first.click()
+        page.locator(".chip[aria-controls]").click()
         for name, value in settings.items():
             field = page.locator(f"[data-setting={name}]")
             if name == "size":
@@ -52,14 +55,12 @@ def test_words_become_a_clip_that_plays(opened: Opener) -> None:
     assert extras["guidance_scale"] == 2 and extras["negative_prompt"] == "fog"
     assert extras["camera"] == "pan left"
     tile = finished(page, made["id"])
-    playing = "video => !video.paused && video.videoWidth === 64 && video.loop && video.muted"
-    page.wait_for_function(
-        f"() => ({playing})(document.querySelector('[data-id={made['id']}] video'))"
-    )
+    playing = "!shown.paused && shown.videoWidth === 64 && shown.loop && shown.muted"
+    page.wait_for_function(SHOWN.format(made["id"], "video", playing))
     tile.hover()
     tile.get_by_role("button", name="Use this prompt").click()
     assert page.get_by_label("What to show").input_value() == "a blue cube slides"
-    assert "64 × 64 · 1 s" in page.locator(".chip[aria-controls]").inner_text()
+    assert "64 \u00d7 64 \u00b7 1 s" in page.locator(".chip[aria-controls]").inner_text()
 
 
 def test_the_queue_shows_what_is_made_while_it_is_made(opened: Opener) -> None:
@@ -90,9 +91,7 @@ def test_drafts_variations_loops_and_pictures(opened: Opener) -> None:
     made = order(page, "a yellow cone", size="64x64", steps=2, variations=1)
     assert made["skyloom"]["operation"] == "image"
     tile = finished(page, made["id"])
-    page.wait_for_function(
-        f"() => document.querySelector('[data-id={made['id']}] img')?.naturalWidth === 64"
-    )
+    page.wait_for_function(SHOWN.format(made["id"], "img", "shown.naturalWidth === 64"))
     assert tile.locator("video").count() == 0
 
 
@@ -130,8 +129,9 @@ def drop(page: Any, file: Path, kind: str) -> None:
             const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
             const held = new DataTransfer();
             held.items.add(new File([bytes], name, { type }));
+            const told = { dataTransfer: held, bubbles: true, cancelable: true };
             for (const event of ["dragenter", "dragover", "drop"])
-                document.body.dispatchEvent(new DragEvent(event, { dataTransfer: held, bubbles: true, cancelable: true }));
+                document.body.dispatchEvent(new DragEvent(event, told));
         }""",
         [file.name, kind, data],
     )

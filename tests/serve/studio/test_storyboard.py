@@ -45,7 +45,7 @@ def test_shots_of_text_picture_and_clip_become_a_film(
     page.get_by_role("button", name="Take this shot away").click()
     made = pressed(page, page.get_by_role("button", name="Make the film"))
     story = made["skyloom"]["storyboard"]
-    assert [shot["prompt"] for shot in story["shots"]][0] == "the ball rolls"
+    assert story["shots"][0]["prompt"] == "the ball rolls"
     assert story["subjects"] == "a red ball" and story["style"] == "as pixel art"
     assert story["shots"][-1]["cut"] is False
     assert completed(page, made)["skyloom"]["delivered"]["frames"] == 6 * 12

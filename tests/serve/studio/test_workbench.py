@@ -11,6 +11,11 @@ import pytest
 from .conftest import PATIENCE, Opener
 from .test_composer import drop, pressed
 
+PAINTED = """canvas => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((value, index) => index % 4 === 3 && value > 127).length;
+}"""
+
 
 @pytest.fixture(scope="module")
 def second(make: Callable[..., str]) -> str:
@@ -35,7 +40,7 @@ def test_a_clip_is_shown_with_all_that_made_it(opened: Opener, clip: str) -> Non
     page = opened(f"clip/{clip}")
     page.get_by_role("heading", name="a red ball rolls across the snow").wait_for()
     facts = page.locator(".facts").inner_text()
-    assert "Seed\n5" in facts and "64 × 64" in facts and "2 s" in facts
+    assert "Seed\n5" in facts and "64 \u00d7 64" in facts and "2 s" in facts
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save").click()
     assert Path(saved.value.path()).read_bytes()[4:8] == b"ftyp"
@@ -123,15 +128,14 @@ def test_restyle_where_it_is_painted(opened: Opener, clip: str) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + 200, box["y"] + 120, steps=5)
     page.mouse.up()
-    count = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 == 3 && v > 127).length"
-    painted = canvas.evaluate(count)
+    painted = canvas.evaluate(PAINTED)
     assert 100 < painted < 64 * 64
     canvas.press("ArrowDown")
     canvas.press("]")
     canvas.press(" ")
-    assert canvas.evaluate(count) > painted
+    assert canvas.evaluate(PAINTED) > painted
     page.get_by_role("button", name="Undo").click()
-    assert canvas.evaluate(count) == painted
+    assert canvas.evaluate(PAINTED) == painted
     page.get_by_label("In other words").fill("a purple ball")
     made = submit(page)
     assert made["skyloom"]["operation"] == "restyle" and made["skyloom"]["strength"] == 0.6
