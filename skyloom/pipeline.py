@@ -18,6 +18,7 @@ from skyloom import edit as edits
 from skyloom.autoencoder.tiling import piece_size
 from skyloom.canvas import Canvas
 from skyloom.condition import Given
+from skyloom.deblocking import deblocked
 from skyloom.device import pick_device, pick_dtype
 from skyloom.edit import Edit, shown
 from skyloom.fitting import fit
@@ -317,7 +318,6 @@ class Skyloom:
             yield made[:left]
             left -= len(made[:left])
 
-    @torch.inference_mode()
     def decode_stream(
         self, windows: Iterator[Float[Tensor, "C T H W"]], chunk: int = 2, first: bool = True
     ) -> Iterator[Frames]:
@@ -326,22 +326,36 @@ class Skyloom:
         Args:
             first: the first latent frame begins a clip and stands for a single frame.
         """
+        yield from deblocked(self._latent_frames(windows, chunk, first))
+
+    @torch.inference_mode()
+    def _latent_frames(
+        self, windows: Iterator[Float[Tensor, "C T H W"]], chunk: int, first: bool
+    ) -> Iterator[Frames]:
+        """The frames that each latent frame stands for."""
         pieces = (piece[None] for window in windows for piece in window.split(chunk, dim=1))
         moved = (piece.to(self.device) for piece in pieces)
+        alone = 1 if first else 0
         for pixels in self.autoencoder.decode_stream(moved, first):
             levels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-            yield rearrange(levels, "c f h w -> f h w c").cpu().numpy()
+            frames = rearrange(levels, "c f h w -> f h w c").cpu().numpy()
+            if alone:
+                yield frames[:alone]
+            rest = frames[alone:]
+            stride = self.autoencoder.stride[0]
+            yield from (rest[at : at + stride] for at in range(0, len(rest), stride))
+            alone = 0
 
     def _looped(self, latents: Iterator[Tensor]) -> Iterator[Frames]:
-        """The frames of a loop: before its start the decoder sees its end."""
-        whole = torch.cat(list(latents), dim=1)
+        """The frames of a loop: the decoder sees its end before its start, and its start after."""
+        whole, stride = torch.cat(list(latents), dim=1), self.autoencoder.stride[0]
         lead = min(LOOP_LEAD, whole.shape[1])
-        skip = lead * self.autoencoder.stride[0]
-        for frames in self.decode_stream(
-            iter([torch.cat([whole[:, -lead:], whole], dim=1)]), first=False
-        ):
-            yield frames[skip:]
-            skip = max(0, skip - len(frames))
+        around = torch.cat([whole[:, -lead:], whole, whole[:, :1]], dim=1)
+        skip, left = lead * stride, whole.shape[1] * stride
+        for frames in self.decode_stream(iter([around]), first=False):
+            shown = frames[skip:][:left]
+            skip, left = max(0, skip - len(frames)), left - len(shown)
+            yield shown
 
 
 def fitted(video: Video, request: Request) -> Video:

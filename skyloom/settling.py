@@ -25,6 +25,8 @@ AROUND = 7
 """Pixels of the square over which motion is averaged: grain is no motion, an outline is."""
 
 Frames = UInt8[np.ndarray, "F H W 3"]
+Levels = Float32[np.ndarray, "H W 3"]
+"""A frame in levels of 0 ... 255."""
 
 
 def settled(frames: Frames, kept: Bool[np.ndarray, " F"]) -> UInt8[np.ndarray, "F H W 3"]:
@@ -38,17 +40,30 @@ def settled(frames: Frames, kept: Bool[np.ndarray, " F"]) -> UInt8[np.ndarray, "
     levels = frames.astype(np.float32)
     result = levels.copy()
     for edge, behind, made in _seams(kept):
-        beside = [(edge, behind)] if behind is not None else []
-        beside += [(made[0], made[1])] if len(made) > 1 else []
-        if not beside:
-            continue  # nobody knows what moves
-        motion = np.max([_motion(levels[one], levels[other]) for one, other in beside], axis=0)
-        other = _motion(levels[edge], levels[made[0]])
-        still = np.exp(-np.square(motion / STILL) - np.square(other / SAME))[..., None]
-        step = levels[edge] - levels[made[0]]
+        before = levels[behind] if behind is not None else None
+        after = levels[made[1]] if len(made) > 1 else None
+        still = stillness(before, levels[edge], levels[made[0]], after)
+        step = still * (levels[edge] - levels[made[0]])
         for distance, place in enumerate(made, 1):
-            result[place] += step * still * (1 - distance / (len(made) + 1))
+            result[place] += step * (1 - distance / (len(made) + 1))
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
+
+
+def stillness(
+    before: Levels | None, one: Levels, other: Levels, after: Levels | None
+) -> Float32[np.ndarray, "H W 1"]:
+    """Where a place shows the same thing on both sides of a seam and moves on neither, 0 ... 1.
+
+    Args:
+        before, one, other, after: four frames around the seam, which lies in their middle, as far
+            as there are four. Where neither outer one is there, nobody knows what moves: 0.
+    """
+    motions = [_motion(one, before)] if before is not None else []
+    motions += [_motion(other, after)] if after is not None else []
+    if not motions:
+        return np.zeros((*one.shape[:2], 1), np.float32)
+    motion, apart = np.max(motions, axis=0), _motion(one, other)
+    return np.exp(-np.square(motion / STILL) - np.square(apart / SAME))[..., None]
 
 
 def _seams(kept: Bool[np.ndarray, " F"]) -> Iterator[tuple[int, int | None, list[int]]]:
@@ -66,9 +81,7 @@ def _seams(kept: Bool[np.ndarray, " F"]) -> Iterator[tuple[int, int | None, list
                 yield int(edge), behind if known else None, made
 
 
-def _motion(
-    one: Float32[np.ndarray, "H W 3"], other: Float32[np.ndarray, "H W 3"]
-) -> Float32[np.ndarray, "H W"]:
+def _motion(one: Levels, other: Levels) -> Float32[np.ndarray, "H W"]:
     """Difference of two neighbouring frames, averaged around each pixel, in levels."""
     apart = torch.from_numpy(reduce(np.abs(one - other), "h w c -> h w", "mean"))
     around = F.avg_pool2d(

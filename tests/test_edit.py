@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyloom import edit
-from skyloom.condition import Given
 from skyloom.errors import UserError
 from skyloom.pipeline import Skyloom
 from skyloom.request import Request
-from skyloom.sampler import Piece, _Seams
+from skyloom.text.features import TextFeatures
+from skyloom.trajectory import Clip
 from skyloom.transformer.patches import pack
 from skyloom.video import Video
 
@@ -87,17 +87,13 @@ def test_a_loop_of_words_has_no_first_frame(skyloom: Skyloom) -> None:
 
 
 def test_the_coordinates_of_a_loop_wrap() -> None:
-    noises = [torch.zeros(8, 5, 2, 2), torch.zeros(8, 3, 2, 2)]
-    pieces = [
-        Piece("", "", 12.0, noise, Given.nothing(tuple(noise.shape)), 1, loop)
-        for noise, loop in zip(noises, (True, False), strict=True)
-    ]
-    packed = pack(noises, [12.0, 12.0], (1, 2, 2), [1, 1])
-    seams = _Seams(packed, pieces)
-    first = [seams.turned().coordinates[:5, 0].tolist() for _ in range(10)]
+    text = TextFeatures(torch.zeros(1, 4), (1,))
+    places = pack([torch.zeros(8, 5, 2, 2)], [12.0], (1, 2, 2), [1])
+    clip, other = (Clip(places, text, None, loop=loop) for loop in (True, False))
+    first = [clip.at(places.tokens, number).coordinates[:, 0].tolist() for number in range(10)]
     assert first[0] == [1, 2, 3, 4, 5] and first[1] == [3, 4, 5, 1, 2]
     assert {row[0] for row in first} == {1, 2, 3, 4, 5}  # the seam goes everywhere
-    assert seams.turned().coordinates[5:, 0].tolist() == [1, 2, 3]
+    assert other.at(places.tokens, 9).coordinates[:, 0].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_blend(skyloom: Skyloom) -> None:
