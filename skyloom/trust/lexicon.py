@@ -9,6 +9,7 @@ counts only where the prompt is in that language; so does any word of up to four
 not English, because in another language it may mean anything.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,8 +26,9 @@ NEAR_SCRIPT = 14
 SHORT = 4
 JOINED = 7
 """Letters from which on the words of a phrase are found written as one."""
-EXCUSES = ("art", "medical", "history", "food", "place")
-"""Classes that excuse others: their words count in their own language alone."""
+OWN_LANGUAGE = frozenset(("art", "medical", "history", "food", "place", "dehuman", "animal",
+                          "link", "attack", "glorify", "intense"))  # fmt: skip
+"""Classes of everyday words: they count in their own language alone."""
 
 # Function words that tell a language, folded as prompts are.
 FUNCTION_WORDS = {
@@ -95,7 +97,7 @@ class Lexicon:
         parts = [_pattern(part) for part in word.split("+")]
         letters = len("".join("".join(part) for part in parts).strip("*~"))
         latin = all(char < "\u0250" for part in parts for piece in part for char in piece)
-        if language != "en" and latin and (letters <= SHORT or name in EXCUSES):
+        if language != "en" and latin and (letters <= SHORT or name in OWN_LANGUAGE):
             only = language
         only = only if only in FUNCTION_WORDS else ""
         if len(parts) > 1:
@@ -120,12 +122,12 @@ class Lexicon:
         for index, token in enumerate(tokens):
             found += self._of_token(index, token, spoken)
         found += self._of_phrases(tokens, spoken)
-        for term, name in self.script:
+        for term, name in self.script if reading.script else ():
             at = reading.script.find(term)
             while at >= 0:
                 found.append(Hit(name, term, at, at + len(term), True))
                 at = reading.script.find(term, at + 1)
-        for first, second, name in self.script_near:
+        for first, second, name in self.script_near if reading.script else ():
             one, two = reading.script.find(first), reading.script.find(second)
             if min(one, two) >= 0 and abs(one - two) <= NEAR_SCRIPT:
                 stop = max(one + len(first), two + len(second))
@@ -174,8 +176,9 @@ class Lexicon:
                     stop = index + len(words)
                     if (not only or only in spoken) and _stands(words, tokens, index):
                         found.append(Hit(name, term, index, stop))
+        begins = {form[:2] for token in tokens for form in token.forms}
         for parts, name, only, term in self.near:
-            if only and only not in spoken:
+            if parts[0][0][:2] not in begins or (only and only not in spoken):
                 continue
             places = [
                 [at for at in range(len(tokens)) if _stands(part, tokens, at)] for part in parts
@@ -288,3 +291,12 @@ def lexicon(leave_out: frozenset[str] = frozenset()) -> Lexicon:
 
 def _kept(terms: Iterable[str], leave_out: frozenset[str]) -> list[str]:
     return [term for term in terms if term not in leave_out]
+
+
+@cache
+def version() -> str:
+    """The first letters of the hash of the bundled lists."""
+    digest = hashlib.sha256()
+    for path in sorted(FOLDER.glob("*.txt")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

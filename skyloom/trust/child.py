@@ -1,0 +1,134 @@
+"""The other end of the process in which guards run: it asks, waits, and ends what hangs."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+from skyloom.config import to_dict
+from skyloom.trust.policy import Policy
+
+
+class Failed(Exception):
+    """A guard did not do its work.
+
+    Attributes:
+        kind: "missing", "failed", "died" or "timed out".
+    """
+
+    def __init__(self, kind: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.kind = kind
+
+
+class Child:
+    """A process with the guards of a policy; started when needed, and again after it died."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._process: subprocess.Popen | None = None
+        self._ready = False
+        self._unread = b""
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs now."""
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Start the process if none runs."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "skyloom.trust.guard_child", json.dumps(to_dict(self._policy))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        self._ready, self._unread = False, b""
+
+    def ask(self, job: dict, data: bytes = b"") -> dict:
+        """Run one guard.
+
+        Raises:
+            Failed: it is missing, broken, took too long, or its process ended.
+        """
+        self.start()
+        process = self._process
+        assert process is not None and process.stdin is not None
+        try:
+            if not self._ready:
+                self._line(self._policy.start_timeout, "does not start")
+                self._ready = True
+            head = json.dumps({**job, "bytes": len(data)}) + "\n"
+            self._send(head.encode() + data, self._policy.timeout)
+            answer = self._line(self._policy.timeout, "does not answer")
+        except (BrokenPipeError, EOFError) as error:
+            raise Failed("died", self._death()) from error
+        except BaseException:  # what it would still say would be taken for the next answer
+            self.close()
+            raise
+        if "failed" in answer:
+            raise Failed(str(answer["kind"]), str(answer["failed"]))
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+    def _send(self, data: bytes, seconds: float) -> None:
+        """Write without waiting for ever on a process that reads no more."""
+        assert self._process is not None and self._process.stdin is not None
+        pipe, deadline = self._process.stdin.fileno(), time.monotonic() + seconds
+        os.set_blocking(pipe, False)
+        left = memoryview(data)
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_WRITE)
+            while left:
+                wait = deadline - time.monotonic()
+                if wait <= 0 or not selector.select(wait):
+                    raise Failed("timed out", f"does not answer within {seconds:g} s")
+                with suppress(BlockingIOError):
+                    left = left[os.write(pipe, left[: 2**16]) :]
+
+    def _line(self, seconds: float, what: str) -> dict:
+        assert self._process is not None and self._process.stdout is not None
+        pipe, deadline = self._process.stdout.fileno(), time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while b"\n" not in self._unread:
+                wait = deadline - time.monotonic()
+                if wait <= 0 or not selector.select(wait):
+                    raise Failed("timed out", f"{what} within {seconds:g} s")
+                piece = os.read(pipe, 2**16)
+                if not piece:
+                    raise EOFError
+                self._unread += piece
+        line, self._unread = self._unread.split(b"\n", 1)
+        return json.loads(line)
+
+    def _death(self) -> str:
+        process = self._process
+        assert process is not None
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        code = process.poll()
+        self.close()
+        if code is not None and code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return "ended in the middle of its work"

@@ -1,0 +1,102 @@
+"""The bundled classifier of prompts: small, in numpy, taught by skyloom/trust/training.py.
+
+A word is the mean of its pieces' vectors; a layer reads three words in a row; the strongest answer
+of each unit over the prompt, and the mean, give a score for each category.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from skyloom.errors import UserError
+from skyloom.trust.features import MOST_WORDS, Words, words_of
+from skyloom.trust.verdict import Finding
+
+WEIGHTS = Path(__file__).parent / "weights" / "prompts.safetensors"
+LABELS = ("minors", "sexual", "violence", "hate", "self_harm", "celebrity", "ip")
+REACH = 3
+"""Words in a row that a unit reads."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Weights and thresholds.
+
+    Attributes:
+        table: vectors of the buckets.
+        mix, shift: the layer over three words.
+        out, bias: from strongest and mean answers to the logit of each label.
+        thresholds: probability of each label from which on it is a finding.
+        version: the first letters of the file's hash.
+    """
+
+    table: Float[np.ndarray, "buckets D"]
+    mix: Float[np.ndarray, "threeD units"]
+    shift: Float[np.ndarray, "units"]
+    out: Float[np.ndarray, "both labels"]
+    bias: Float[np.ndarray, "labels"]
+    thresholds: Float[np.ndarray, "labels"]
+    version: str
+
+    def probabilities(self, text: str) -> Float[np.ndarray, "labels"]:
+        """How likely a prompt is of each category; the likelier of its readings counts."""
+        logits = [self._logits(piece) for words in words_of(text) for piece in in_pieces(words)]
+        logits = logits or [np.full(len(LABELS), -20.0)]
+        return 1 / (1 + np.exp(-np.clip(np.max(logits, axis=0), -30, 30)))
+
+    def findings(self, text: str) -> list[Finding]:
+        """The categories whose threshold a prompt reaches."""
+        found = zip(LABELS, self.probabilities(text), self.thresholds, strict=True)
+        return [
+            Finding(label, float(p), "classifier")  # type: ignore[arg-type]
+            for label, p, least in found
+            if p >= least
+        ]
+
+    def _logits(self, words: Words) -> Float[np.ndarray, "labels"]:
+        vectors = np.stack([self.table[word].mean(axis=0) for word in words])
+        padded = np.pad(vectors, ((1, REACH - 2), (0, 0)))
+        rows = np.concatenate([padded[at : at + len(words)] for at in range(REACH)], axis=1)
+        units = np.maximum(rows @ self.mix + self.shift, 0)
+        return np.concatenate([units.max(axis=0), units.mean(axis=0)]) @ self.out + self.bias
+
+
+def in_pieces(words: Words) -> Sequence[Words]:
+    """A long prompt in overlapping pieces, so that nothing in it is thinned out by the rest."""
+    if not words:
+        return []
+    step = MOST_WORDS // 2
+    last = max(len(words) - step, 1)
+    return [words[at : at + MOST_WORDS] for at in range(0, last, step)]
+
+
+@cache
+def load(path: Path = WEIGHTS) -> Classifier:
+    """Read the weights.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load_file
+
+    try:
+        state = load_file(path)
+        with safe_open(path, "np") as file:
+            thresholds = json.loads((file.metadata() or {})["thresholds"])
+        version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        parts = {name: state[name].astype(np.float32) for name in
+                 ("table", "mix", "shift", "out", "bias")}  # fmt: skip
+        limits = np.array([thresholds[label] for label in LABELS], dtype=np.float32)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise UserError(
+            f"The classifier of prompts in '{path}' is missing or damaged: install skyloom again, "
+            "or teach it anew with python -m skyloom.trust.training."
+        ) from error
+    return Classifier(**parts, thresholds=limits, version=version)

@@ -1,0 +1,115 @@
+"""Guards, alone and in chains: what may be asked, and what may be shown.
+
+    with Guards(load_policy()) as guards:
+        verdict = guards.prompts.check("a red ball rolls across the snow")
+        verdict = guards.frames.check(frames, fps)
+
+The guards of a policy run in a process of their own, which is ended where one takes too long. What
+fails, is missing or does not answer in time blocks, and the verdict names it; only guards that ran
+to their end stand in `Verdict.ran`.
+"""
+
+import threading
+from types import TracebackType
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+
+from skyloom.trust.child import Child, Failed
+from skyloom.trust.policy import Policy, load_policy
+from skyloom.trust.verdict import Finding, Ran, Verdict
+
+
+@runtime_checkable
+class PromptGuard(Protocol):
+    """Says whether a prompt may be made."""
+
+    def check(self, text: str) -> Verdict:
+        """What is found in a prompt."""
+
+
+@runtime_checkable
+class FrameGuard(Protocol):
+    """Says whether frames may be shown, or taken as an input."""
+
+    def check(self, frames: UInt8[np.ndarray, "F H W 3"], fps: float) -> Verdict:
+        """What is found in frames."""
+
+
+class Guards:
+    """The guards of a policy. Safe to use from many threads, one check at a time.
+
+    Attributes:
+        prompts: a `PromptGuard` that asks every guard of prompts.
+        frames: a `FrameGuard` that asks every guard of frames.
+    """
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy or load_policy()
+        self._child = Child(self.policy)
+        self._lock = threading.Lock()
+        self.prompts: PromptGuard = _Prompts(self)
+        self.frames: FrameGuard = _Frames(self)
+
+    def start(self) -> None:
+        """Begin to load the guards, without waiting for them."""
+        if not self.policy.off:
+            with self._lock:
+                self._child.start()
+
+    def close(self) -> None:
+        """End the process of the guards."""
+        self._child.close()
+
+    def __enter__(self) -> "Guards":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ask(self, of: str, names: list[str], job: dict, data: bytes = b"") -> Verdict:
+        """Put one question to the guards in the child, in order."""
+        ran: list[Ran] = []
+        findings: list[Finding] = []
+        with self._lock:
+            for number, name in enumerate(names):
+                try:
+                    answer = self._child.ask({"of": of, "number": number, **job}, data)
+                except Failed as error:
+                    failed = f"the guard '{name}' {error}, so nothing is made: {HELP}"
+                    finding = Finding("guard", 1.0, f"{name} {error.kind}")
+                    return Verdict(False, (*findings, finding), tuple(ran), failed)
+                ran.append(Ran(name, answer["version"], answer["seconds"]))
+                findings += [Finding(**found) for found in answer["findings"]]
+        return Verdict(not findings, tuple(findings), tuple(ran))
+
+
+HELP = "see that it can run, or name another policy with --policy"
+
+
+class _Prompts:
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+
+    def check(self, text: str) -> Verdict:
+        names = [settings.kind for settings in self._guards.policy.prompts]
+        return self._guards._ask("prompts", list(names), {"text": text})
+
+
+class _Frames:
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+
+    def check(self, frames: UInt8[np.ndarray, "F H W 3"], fps: float) -> Verdict:
+        names = [settings.kind for settings in self._guards.policy.frames]
+        if not names:
+            return Verdict(True)
+        data = np.ascontiguousarray(frames).tobytes()
+        job = {"shape": list(frames.shape), "fps": fps}
+        return self._guards._ask("frames", list(names), job, data)

@@ -1,0 +1,155 @@
+"""The process in which guards run, one question after the other.
+
+Questions come as lines of JSON on stdin, frames as bytes after their line; answers go as lines of
+JSON to stdout. See `child.Child`, the other end. A guard is loaded when it is first asked; the
+prompt is never written anywhere.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any, BinaryIO, TextIO
+
+import numpy as np
+
+from skyloom.config import from_dict
+from skyloom.errors import UserError
+from skyloom.trust.policy import FrameSettings, Policy, PromptSettings
+from skyloom.trust.verdict import Finding
+
+
+def main() -> None:
+    """Answer until stdin ends or the parent is gone."""
+    wire = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)  # what a library prints must not get between the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to decide
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    policy = from_dict(Policy, json.loads(sys.argv[1]))
+    guards: dict[tuple[str, int], Any] = {}
+    _tell(wire, {"ready": True})
+    while line := sys.stdin.buffer.readline():
+        job = json.loads(line)
+        data = _read(sys.stdin.buffer, job["bytes"])
+        _tell(wire, _answer(policy, guards, job, data))
+
+
+def _answer(policy: Policy, guards: dict, job: dict, data: bytes) -> dict:
+    begun = time.monotonic()
+    key = job["of"], job["number"]
+    try:
+        if key not in guards:
+            guards[key] = build(getattr(policy, job["of"])[job["number"]], policy)
+    except UserError as error:
+        return {"failed": f"cannot be had ({str(error).rstrip('.')})", "kind": "missing"}
+    except Exception as error:
+        return {"failed": f"cannot be had ({type(error).__name__})", "kind": "missing"}
+    guard = guards[key]
+    try:
+        if job["of"] == "prompts":
+            findings = guard.check(job["text"])
+        else:
+            frames = np.frombuffer(data, np.uint8).reshape(job["shape"])
+            findings = guard.check(frames, job["fps"])
+    except Exception as error:  # its text may hold the prompt: only its kind is told
+        return {"failed": f"failed with {type(error).__name__}", "kind": "failed"}
+    return {
+        "version": guard.version,
+        "seconds": round(time.monotonic() - begun, 4),
+        "findings": [vars(finding) for finding in findings],
+    }
+
+
+def build(settings: PromptSettings | FrameSettings, policy: Policy) -> Any:
+    """A guard by its settings: has `version` and `check`.
+
+    Raises:
+        UserError: it is not installed, or its folder is not what it needs.
+    """
+    if settings.kind == "rules":
+        return Rules(policy.strict)
+    if settings.kind == "classifier":
+        return Bundled()
+    if settings.kind == "flashing":
+        return Flashing()
+    from skyloom.trust import hosted
+
+    kinds = {
+        "llama-guard": hosted.LlamaGuard,
+        "shieldgemma": hosted.ShieldGemma,
+        "text-classifier": hosted.TextClassifier,
+        "image-classifier": hosted.ImageClassifier,
+        "stable-diffusion": hosted.StableDiffusionChecker,
+        "nudenet": hosted.NudeNet,
+    }
+    return kinds[settings.kind](settings)  # type: ignore[arg-type]
+
+
+class Rules:
+    """The bundled lists and rules."""
+
+    def __init__(self, strict: bool) -> None:
+        from skyloom.trust.lexicon import version
+
+        self._strict, self.version = strict, version()
+
+    def check(self, text: str) -> list[Finding]:
+        """What the rules find; a prompt too long to be read whole is refused."""
+        from skyloom.trust.normalise import MOST_CHARACTERS
+        from skyloom.trust.rules import findings
+
+        if len(text) > MOST_CHARACTERS:
+            return [Finding("guard", 1.0, f"longer than {MOST_CHARACTERS} characters")]
+        return findings(text, self._strict)
+
+
+class Bundled:
+    """The bundled classifier of prompts."""
+
+    def __init__(self) -> None:
+        from skyloom.trust.classifier import load
+
+        self._classifier = load()
+        self.version = self._classifier.version
+
+    def check(self, text: str) -> list[Finding]:
+        """The categories that it is sure of."""
+        return self._classifier.findings(text)
+
+
+class Flashing:
+    """Flashes that can cause seizures."""
+
+    version = "WCAG 2.2"
+
+    def check(self, frames: np.ndarray, fps: float) -> list[Finding]:
+        """Flashes over the thresholds."""
+        from skyloom.trust.flashing import flashes
+
+        found = flashes(frames, fps)
+        if found.safe:
+            return []
+        return [Finding("flashing", 1.0, f"{max(found.general, found.red)} flashes a second")]
+
+
+def _read(stream: BinaryIO, count: int) -> bytes:
+    data = stream.read(count) if count else b""
+    if len(data) != count:
+        raise SystemExit(1)
+    return data
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _tell(wire: TextIO, message: dict) -> None:
+    wire.write(json.dumps(message) + "\n")
+
+
+if __name__ == "__main__":
+    main()
