@@ -17,6 +17,7 @@ from skyloom.flow.schedule import refining, shift_of
 from skyloom.flow.solver import Denoise, Solver, Steps, named_solver
 from skyloom.flow.solver import Watch as SolverWatch
 from skyloom.request import Request
+from skyloom.steady import steady
 from skyloom.text.encoder import TextEncoder
 from skyloom.text.features import TextFeatures
 from skyloom.trajectory import Clip, Network, Trajectory
@@ -104,7 +105,9 @@ class Sampler:
         device: torch.device,
     ) -> None:
         self.transformer, self.text, self.device = transformer, text, device
-        self.network = Network(transformer, prediction)
+        # One that is being trained is left as it is: it may be sharded, or compiled.
+        fixed = transformer if transformer.training else steady(transformer)
+        self.network = Network(fixed, prediction)
 
     @torch.inference_mode()
     def sample(

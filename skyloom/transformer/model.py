@@ -177,7 +177,7 @@ class Transformer(nn.Module):
             spoken = context.shares(sum(text.lengths))
             rows = order_of_rows(spoken, counts)
             exchange = Exchange(context, tuple(map(sum, zip(spoken, counts, strict=True))))
-        segments = Segments.of(text.lengths, lengths, angles.device, rows)
+        segments = Segments.of(text.lengths, lengths, angles.device, rows, not self.training)
         return Layout(segments, angles.cos(), angles.sin(), exchange)
 
 

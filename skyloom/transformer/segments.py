@@ -93,18 +93,22 @@ class Segments:
         video_lengths: Sequence[int],
         device: torch.device | str = "cpu",
         rows: Int[Tensor, " N"] | None = None,
+        apart: bool = False,
     ) -> "Segments":
         """The segments of clips with so many tokens of text and of video.
 
         Args:
             rows: the row of each token of all text and then all video, where it is not that order.
+            apart: each clip is a group of its own, so that its bits do not depend on the others.
         """
         total = sum(text_lengths) + sum(video_lengths)
         rows = torch.arange(total) if rows is None else rows
         text, video = rows.split([sum(text_lengths), sum(video_lengths)])
         pairs = zip(text.split(list(text_lengths)), video.split(list(video_lengths)), strict=True)
         clips = [torch.cat(pair) for pair in pairs]
-        groups = [_group([clips[i] for i in alike]) for alike in _alike([len(c) for c in clips])]
+        lengths = [len(rows) for rows in clips]
+        together = [[i] for i in range(len(clips))] if apart else _alike(lengths)
+        groups = [_group([clips[i] for i in alike]) for alike in together]
         return cls(
             tuple(len(rows) for rows in clips),
             torch.cat(clips).to(device),
