@@ -11,7 +11,8 @@ const RETRY = 1500; // milliseconds until a broken stream is opened again
 const STREAMS = 2;
 let polling = false;
 
-/** Tells "change" when the set or a clip changed, and "ended" with a clip that came to an end. */
+/** Tells "change" when the set or the state of a clip changed, "moved" with a clip that came further,
+ * and "ended" with one that came to an end. */
 export const news = new EventTarget();
 
 let next = null; // where the next page begins; null is nowhere
@@ -30,10 +31,12 @@ let arrivals = 0;
 /** Take a clip in, or its newer state. */
 export function put(clip) {
   const before = clips.get(clip.id);
-  clips.set(clip.id, { ...before, ...clip, order: before?.order ?? ++arrivals });
+  const preview = clip.skyloom?.has_preview ? clip.skyloom.previews : undefined; // counts up with each one
+  clips.set(clip.id, { ...before, ...clip, preview, order: before?.order ?? ++arrivals });
   if (isActive(clip)) watchSome();
   else if (before && isActive(before)) news.dispatchEvent(new CustomEvent("ended", { detail: clips.get(clip.id) }));
   changed();
+  news.dispatchEvent(new CustomEvent("moved", { detail: clips.get(clip.id) }));
   return clips.get(clip.id);
 }
 
@@ -121,11 +124,10 @@ async function poll() {
   polling = false;
 }
 
-let previews = 0;
 function hear(id, name, data) {
   const clip = clips.get(id);
   if (!clip) return;
-  if (name === "preview") clip.preview = ++previews; // a number that changes whenever the picture does
+  if (name === "preview") clip.preview = data.n;
   if (name === "progress" && isActive(data)) {
     const began = clip.status !== data.status;
     Object.assign(clip, { status: data.status, progress: data.progress });

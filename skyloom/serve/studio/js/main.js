@@ -12,7 +12,7 @@ import { follow, go } from "./route.js";
 import { acceptShortcuts, showShortcuts } from "./shortcuts.js";
 import { addToStory, storyboard } from "./storyboard.js";
 import { applyTheme, themeButton } from "./theme.js";
-import { fail, say } from "./toast.js";
+import { clearFailures, fail, say } from "./toast.js";
 import { openFile, workbench } from "./workbench.js";
 
 const TABS = [["library", "", "Library"], ["story", "story", "Storyboard"], ["queue", "queue", "Queue"]];
@@ -62,6 +62,7 @@ function show(view, parts, composer) {
   // The composer belongs to the library and the queue; the other views have forms of their own.
   $("composer").hidden = ["story", "clip", "file"].includes(parts[0]);
   const root = $("view");
+  clearFailures();
   fill(root);
   scrollTo(0, 0);
   return view(root, parts, { composer });

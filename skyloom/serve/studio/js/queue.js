@@ -2,7 +2,7 @@
 
 import * as clips from "./clips.js";
 import { button, fill, h, icon } from "./dom.js";
-import { aspectOf, discard, failure, followProgress, kindOf, settingsOf, titleOf, working } from "./tile.js";
+import { aspectOf, discard, failure, followProgress, kindOf, lengthOf, settingsOf, titleOf, working } from "./tile.js";
 
 export function queue(root, _parts, { composer }) {
   const body = h("div", {});
@@ -22,9 +22,9 @@ export function queue(root, _parts, { composer }) {
     });
     const element = h("li", { class: "queue-row", data: { id: clip.id, status: clip.status } }, face,
       h("div", { class: "queue-words" }, h("p", { class: "words" }, titleOf(clip)),
-        h("p", { class: "soft small" }, `${kindOf(clip)} · ${clip.size ?? ""} · ${clip.skyloom?.steps ?? "?"} steps`),
-        clip.status === "failed" ? failure(clip) : null,
-        h("div", { class: "row" }, again, stop)));
+        h("p", { class: "soft small" }, [kindOf(clip), clip.size?.replace("x", " × "), lengthOf(clip)].filter(Boolean).join(" · ")),
+        clip.status === "failed" ? failure(clip) : null),
+      h("div", { class: "row" }, again, stop));
     rows.set(clip.id, { state, element });
     return element;
   }

@@ -9,7 +9,7 @@ let counter = 0;
 const shot = (values = {}) => ({ key: `shot-${++counter}`, prompt: "", seconds: 4, camera: "", cut: true, source: null, ...values });
 
 /** The one story; it tells "change" when anything in it does. */
-export const story = Object.assign(new EventTarget(), { subjects: "", style: "", size: "128x128", seed: 0, steps: 20, shots: [], chosen: null });
+export const story = Object.assign(new EventTarget(), { subjects: "", style: "", size: "128x128", seed: 0, steps: "", shots: [], chosen: null });
 
 function restore() {
   try {

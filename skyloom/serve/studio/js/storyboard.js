@@ -42,9 +42,9 @@ export function storyboard(root) {
     const style = h("input", { type: "text", value: told.style, placeholder: "as a charcoal drawing", oninput: set("style") });
     const size = h("select", { onchange: set("size") }, [...new Set([told.size, "128x128", "160x96", "96x160", "256x256", "320x192"])].map((one) =>
       h("option", { value: one, selected: one === told.size }, one.replace("x", " × "))));
-    const count = (event) => event.target.valueAsNumber || 0;
+    const count = ({ target }) => (target.value === "" ? "" : target.valueAsNumber);
     const seed = number(told.seed, { min: 0, step: 1, onchange: set("seed", count) });
-    const steps = number(told.steps, { min: 1, max: 100, step: 1, onchange: set("steps", count) });
+    const steps = number(told.steps, { min: 1, max: 200, step: 1, required: false, placeholder: "auto", onchange: set("steps", count) });
     return h("section", { class: "shot-editor", "aria-label": "The whole film" }, h("h2", {}, "The whole film"),
       labelled("Subjects", subjects, "said with every shot, so that they stay the same"), labelled("Style", style),
       h("div", { class: "settings three" }, labelled("Size", size), labelled("Seed", seed), labelled("Steps", steps)), characterChips(cast),

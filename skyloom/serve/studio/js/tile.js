@@ -75,11 +75,11 @@ export function working(clip) {
   element.update = (now) => {
     bar.value = now.progress ?? 0;
     words.textContent = stateOf(now);
-    if (now.preview === element.shown) return;
+    if (!now.preview || now.preview === element.shown) return;
     element.shown = now.preview;
     preview(now).then((address) => { image.src = address; image.hidden = false; }, () => {});
   };
-  element.update({ ...clip, preview: clip.preview ?? (clip.skyloom?.has_preview ? 0 : undefined) });
+  element.update(clip);
   return element;
 }
 
