@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from skyloom.errors import UserError
 from skyloom.progress import Tracker, track
-from skyloom.train import checkpoint, interrupts
+from skyloom.train import checkpoint, interrupts, watch
 from skyloom.train.diskfull import disk_is_full
 from skyloom.train.logbook import Logbook, means
 from skyloom.train.optim import OptimConfig, Optimizer
@@ -135,12 +135,15 @@ class _Run:
         over = asked = self.step >= steps
         try:
             while not over:
+                self.ranks.does(watch.WORKING)
                 self._one_step()
+                self.ranks.does(watch.WAITING)
                 bar.advance(1)
                 if self.step % config.log_every == 0:
                     bar.say(self.log.line(self.step))
                 votes = (judging.due(self.step), saving.due(self.step), time.monotonic() > end)
                 judge, save, written, over, asked = self._agreed(*votes, stop.asked)
+                self.ranks.does(watch.BUSY)
                 over = over or self.step >= steps
                 if written:
                     self.saver.finish()

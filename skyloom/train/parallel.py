@@ -22,10 +22,11 @@ from torch import nn
 
 from skyloom.errors import UserError
 from skyloom.train.ranks import ALONE, Ranks
+from skyloom.train.watch import Watch, ended_by
 from skyloom.transformer.blocks import Block
 
 PATIENCE = timedelta(minutes=30)
-"""How long processes wait for one that is alive, such as for the first one while it evaluates."""
+"""How long processes wait for one that lives and gets on, such as the first while it evaluates."""
 GRACE = timedelta(seconds=5)
 """How long they wait for the last words of one that is not."""
 FAILED = "skyloom/failed"
@@ -44,31 +45,33 @@ class ParallelConfig:
             more in it: a fraction of the memory, a third more work (arXiv 1604.06174).
         compile: blocks of the transformer are compiled by torch.compile in the first step, which
             takes a minute and on a CPU needs a C++ compiler; steps are a quarter quicker after.
+        patience: seconds after which all stop for a process that is not heard of, or stands still
+            in a step; see train/watch.py.
     """
 
     shard: bool = False
     context: int = 1
     checkpoint: bool = False
     compile: bool = False
+    patience: float = 60.0
 
     def __post_init__(self) -> None:
         if self.context < 1:
             raise ValueError(f"context {self.context} is below 1")
+        if self.patience < 5:
+            raise ValueError(f"patience {self.patience:g} is below 5 seconds")
 
 
 @contextmanager
-def together(context: int = 1) -> Iterator[Ranks]:
+def together(config: ParallelConfig = ParallelConfig()) -> Iterator[Ranks]:
     """Meet the other processes that torchrun has started; one by itself is `ALONE`.
 
     What ends one ends all: the others say which it was and what it said.
 
-    Args:
-        context: how many of them share each batch.
-
     Raises:
         UserError: another process has failed, or so many cannot share.
     """
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    ranks, context = int(os.environ.get("WORLD_SIZE", "1")), config.context
     if ranks % context:
         raise UserError(
             f"parallel.context is {context} and there {'is' if ranks == 1 else 'are'} {ranks} "
@@ -85,10 +88,11 @@ def together(context: int = 1) -> Iterator[Ranks]:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, timeout=PATIENCE)
-    store = distributed.distributed_c10d._get_default_store()
+    store: Any = distributed.distributed_c10d._get_default_store()
+    watch = Watch(store.clone(), rank, ranks, config.patience, ended_by(rank, ranks))
     try:
         sharing = distributed.new_subgroups(context, timeout=PATIENCE)[0] if context > 1 else None
-        everyone = Ranks(rank, ranks, context, distributed.group.WORLD, sharing)
+        everyone = Ranks(rank, ranks, context, distributed.group.WORLD, sharing, watch.note)
         yield everyone
         everyone.meet()  # nobody leaves while another one still talks to it
         distributed.destroy_process_group()
@@ -102,6 +106,8 @@ def together(context: int = 1) -> Iterator[Ranks]:
         if rank and isinstance(error, UserError):
             raise UserError(f"Process {rank} of {ranks}: {error}") from error
         raise
+    finally:
+        watch.close()
 
 
 def _leave() -> None:

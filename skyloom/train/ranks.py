@@ -5,7 +5,7 @@ on. Which process takes which batch changes nothing but rounding, so a run may g
 number of processes than it was started with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ class Ranks:
         context: processes that share each batch, every one with rows of its own.
         everyone: the process group of all, None for one alone.
         sharing: the process group of those that share batches with this one.
+        note: takes down what this process does, see train/watch.py; None for one alone.
     """
 
     rank: int = 0
@@ -32,6 +33,7 @@ class Ranks:
     context: int = 1
     everyone: Any = None
     sharing: Any = None
+    note: Callable[[str], None] | None = None
 
     @property
     def first(self) -> bool:
@@ -65,6 +67,11 @@ class Ranks:
                 f"it must be a multiple of {self.replicas}."
             )
         return range(step * batches + self.replica, (step + 1) * batches, self.replicas)
+
+    def does(self, what: str) -> None:
+        """Let the others know what this process does from now on, a word of train/watch.py."""
+        if self.note is not None:
+            self.note(what)
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Each value added up over all processes; every one of them must call this."""

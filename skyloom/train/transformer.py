@@ -252,7 +252,7 @@ def main(
         )
     # Muon is for whole matrices; the factors of one are moved by AdamW.
     optim = replace(recipe.optim, muon=False) if recipe.lora.rank else recipe.optim
-    with together(recipe.parallel.context) as ranks:
+    with together(recipe.parallel) as ranks:
         task = TransformerTask(recipe, ranks)
         apply(recipe.parallel, task.modules, ranks)
         return run(

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from skyloom.train.loop import LoopConfig, run
 from skyloom.train.optim import OptimConfig
-from skyloom.train.parallel import shard, together
+from skyloom.train.parallel import ParallelConfig, shard, together
 
 OPTIM = OptimConfig(lr=0.02, warmup=0, steps=40, ema=0.9, muon=True)
 
@@ -48,6 +49,10 @@ class Curve:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.rank == 1 and step > 9 and self.fails == "raises":
             raise ValueError("a bad day")
+        if self.rank == 1 and step > 9 and self.fails == "stopped":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if self.rank == 1 and step > 9 and self.fails == "sleeps":
+            time.sleep(10_000)
         generator = torch.Generator().manual_seed(step)
         x = torch.randn(4 + step % 5, 3, generator=generator)
         error = self.net(x).squeeze(1) - x.prod(dim=1).sin()
@@ -71,7 +76,7 @@ def main() -> None:
     loop = LoopConfig(
         batches=int(batches), save_every=int(save_every), evaluate_every=10, log_every=5
     )
-    with together() as ranks:
+    with together(ParallelConfig(patience=8.0)) as ranks:
         task = Curve(ranks.rank, fails)
         if kind == "sharded":
             shard(task.modules, ranks)

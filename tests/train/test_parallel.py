@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,20 @@ def by_one(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("by_one")
     train_transformer(tiny, 1, f"out={folder}")
     return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fails", "said"),
+    [("stopped", "1 has not been heard of for"), ("sleeps", "1 has stood still in a step for")],
+)
+def test_one_that_hangs_ends_all_and_is_named(tmp_path: Path, fails: str, said: str) -> None:
+    """Patience is 8 seconds here; torchrun gives one that does not end half a minute more."""
+    began = time.monotonic()
+    done = many(2, tmp_path, 100_000, fails=fails)
+    assert done.returncode != 0
+    assert f"Process 0 of 2 stops, for process {said}" in done.stderr
+    assert time.monotonic() - began < 90
 
 
 @pytest.mark.slow
