@@ -17,7 +17,7 @@ from jaxtyping import Float32, Float64, UInt8
 
 from skyloom.trust.carriers import Carriers, carriers
 from skyloom.trust.coding import CODE_BITS, decode
-from skyloom.trust.observing import MOST_SECONDS, Observed, observe
+from skyloom.trust.observing import MOST_SECONDS, Observed, Seen, observe
 
 WHOLE_TRIES, CROPPED_TRIES = 0.5, 0.3
 """Independent tries behind each place and moment that is looked at: neighbours see nearly the
@@ -63,14 +63,12 @@ def find(
 def search(seen: Observed, key: bytes) -> Found:
     """Look for the mark of a key in what was seen of a clip."""
     found = carriers(key, seen.layout)
-    pilot = rearrange(found.pilot, "b y x -> (y x) b")
     tries = seen.layout.blocks * len(seen.phases)
-    whole = max(_best(blocks, pilot, phase) for phase, blocks in enumerate(seen.whole))
+    whole = _best(seen.whole, found.pilot)
     p_value, best, cropped = _chance(whole.score, WHOLE_TRIES * tries), whole, False
     if seen.cropped:
-        places = seen.cropped[0].shape[1]
-        other = max(_best(blocks, pilot, phase) for phase, blocks in enumerate(seen.cropped))
-        chance = _chance(other.score, CROPPED_TRIES * tries * places)
+        other = _best(seen.cropped, found.pilot)
+        chance = _chance(other.score, CROPPED_TRIES * tries * len(seen.cropped[0].cells))
         if chance < p_value:
             p_value, best, cropped = chance, other, True
         p_value = -math.expm1(2 * math.log1p(-p_value)) if p_value < 1 else 1.0
@@ -89,23 +87,21 @@ class _Best(NamedTuple):
     start: int
 
 
-def _best(
-    blocks: Float32[np.ndarray, "k h c"], pilot: Float32[np.ndarray, "c b"], phase: int
-) -> _Best:
-    """The highest score over all places and all patterns that the clip may begin with.
-
-    Args:
-        blocks: what was seen in each cell of the pilot at each block of time and place.
-    """
-    agreement = blocks @ pilot  # (block of time, place, pattern)
-    period = pilot.shape[1]
-    total = np.zeros(agreement.shape[1:], dtype=np.float64)
-    for number, one in enumerate(agreement):
-        total += np.roll(one, -number, axis=1)  # by the pattern of the first block
-    size = np.sqrt(np.einsum("khc,khc->h", blocks, blocks, dtype=np.float64))
-    scores = total / np.maximum(size, 1e-9)[:, None]
-    place, start = divmod(int(scores.argmax()), period)
-    return _Best(float(scores[place, start]), phase, place, start)
+def _best(seen: list[Seen], pilot: Float32[np.ndarray, "b p p"]) -> _Best:
+    """The highest score over all phases, places, and patterns that the clip may begin with."""
+    best = _Best(-math.inf, 0, 0, 0)
+    period = len(pilot)
+    patterns: Float32[np.ndarray, "n b"] | None = None
+    for phase, one in enumerate(seen):
+        count = one.cells.shape[1]
+        if patterns is None or len(patterns) != count * pilot[0].size:
+            # what each block shows of the pilot if the clip begins with each of its patterns
+            order = (np.arange(count)[:, None] + np.arange(period)) % period
+            patterns = rearrange(pilot[order], "k b y x -> (k y x) b")
+        scores = rearrange(one.cells, "h k c -> h (k c)") @ patterns / one.size[:, None]
+        place, start = divmod(int(scores.argmax()), period)
+        best = max(best, _Best(float(scores[place, start]), phase, place, start))
+    return best
 
 
 def _chance(score: float, tries: float) -> float:

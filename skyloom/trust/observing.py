@@ -42,6 +42,19 @@ Samples = Float32[np.ndarray, "t s s"]
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """What shows of the pilot's cells from one phase on.
+
+    Attributes:
+        cells: at each place (a view of the frame) and block of time.
+        size: root of the sum of squares at each place, by which agreement is measured.
+    """
+
+    cells: Float32[np.ndarray, "h k c"]
+    size: Float32[np.ndarray, "h"]
+
+
+@dataclass(frozen=True, eq=False)
 class Observed:
     """A clip as the detector sees it.
 
@@ -60,12 +73,12 @@ class Observed:
         return range(max(1, min(SLOTS, len(self.samples) - SLOTS + 1)))
 
     @cached_property
-    def whole(self) -> list[Float32[np.ndarray, "k 1 c"]]:
+    def whole(self) -> list[Seen]:
         """For each phase: cells of the pilot at each block, the frame taken to be whole."""
         return self._seen_through([_view(self.layout.pilot, 1.0, 0.0)])
 
     @cached_property
-    def cropped(self) -> list[Float32[np.ndarray, "k h c"]]:
+    def cropped(self) -> list[Seen]:
         """The same through every view that cutting the sides may leave; none of a picture."""
         if self.layout is STILL:
             return []
@@ -82,7 +95,7 @@ class Observed:
         for block in self._folded(self._blocks(self.layout.data), phase):
             yield rows.T @ block @ columns
 
-    def _seen_through(self, matrices: list[np.ndarray]) -> list[Float32[np.ndarray, "k h c"]]:
+    def _seen_through(self, matrices: list[np.ndarray]) -> list[Seen]:
         blocks = self._blocks(self.layout.pilot)
         every = np.stack(matrices)  # (view, samples, cells)
         seen = []
@@ -90,7 +103,9 @@ class Observed:
             folded = self._folded(blocks, phase)
             half = np.einsum("kys,hsx->khyx", folded, every, optimize=True)
             cells = np.einsum("khsx,vsy->kvhyx", half, every, optimize=True)
-            seen.append(rearrange(cells, "k v h y x -> k (v h) (y x)"))
+            flat = np.ascontiguousarray(rearrange(cells, "k v h y x -> (v h) k (y x)"))
+            size = np.sqrt(np.einsum("hkc,hkc->h", flat, flat, optimize=True))
+            seen.append(Seen(flat, np.maximum(size, 1e-9)))
         return seen
 
     def _blocks(self, cells: int) -> Samples:
