@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
     from skyloom.serve.models import served_models
     from skyloom.serve.places import default_database, default_files
     from skyloom.serve.worker import Worker
+    from skyloom.trust.marking import Marking
 
     logging.basicConfig(format="skyloom worker: %(message)s", stream=sys.stderr)
     stop = threading.Event()
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> None:
         served_models(args.model),
         lambda folder: _loaded(folder, args.device),
         concurrency=args.concurrency,
+        marking=Marking.ready,
         drain=args.drain,
     )
     worker.run(stop, lambda: print("skyloom worker: ready", flush=True))

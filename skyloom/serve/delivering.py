@@ -1,6 +1,6 @@
 """From frames to the files that are delivered: the video, its thumbnail, its sheet of frames."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,8 @@ from skyloom.serve.making import Making
 from skyloom.serve.order import Order
 from skyloom.sheets import Picked
 from skyloom.sound import carry_sounds
+from skyloom.trust.marking import Marking
 from skyloom.video import Video, VideoWriter
-
-Mark = Callable[[Path, Order, Mapping[str, Path]], None]
-"""Marks and signs a finished file, in place; it is told the order and the local file of each input.
-It must not fail halfway: what it raises fails the job."""
 
 SHEET_SIDE = 320
 """Pixels of the longer side of a frame on a sheet, at most."""
@@ -34,28 +31,38 @@ def deliver(
     inputs: Mapping[str, Path],
     folder: Path,
     tell: Progress,
-    mark: Mark | None = None,
+    marking: Marking | None = None,
 ) -> tuple[dict[str, Path], Delivered]:
     """Make everything and write it into a folder of this machine.
 
     Args:
         tell: is told of the steps; what it raises ends the work.
+        marking: marks the frames and signs the files; None leaves them as they are.
 
     Returns:
         a file for each variant, and what they come to.
     """
     path = folder / f"{VIDEO}{'.png' if making.count == 1 else '.mp4'}"
     picked, middle = Picked(making.count, making.fps), _Middle(making.count // 2)
-    with VideoWriter(path, making.size, making.fps) as writer:
-        for piece in making.frames(tell):
-            writer.append(piece)
-            middle.append(piece)
-            picked.append(small(piece, SHEET_SIDE))
     notes = [*making.notes]
-    if making.sounds and making.count > 1:
-        notes += carry_sounds(making.sounds, path).notes
-    if mark is not None:
-        mark(path, order, inputs)
+
+    def write(unfinished: Path, frames: Iterator[Frames]) -> None:
+        with VideoWriter(unfinished, making.size, making.fps) as writer:
+            for piece in frames:
+                writer.append(piece)
+                middle.append(piece)
+                picked.append(small(piece, SHEET_SIDE))
+        if making.sounds and making.count > 1:
+            notes.extend(carry_sounds(making.sounds, unfinished).notes)
+
+    if marking is None:
+        write(path, making.frames(tell))
+    else:
+        given = [inputs[role] for role in sorted(inputs)]
+        claim = marking.claim(order.operation, making.asked, given, words=order.words)
+        with marking.signed(path, claim) as unfinished:
+            still, kept = making.count == 1, making.kept
+            write(unfinished, marking.mark(making.frames(tell), claim, making.fps, still, kept))
     results = {
         VIDEO: path,
         THUMBNAIL: folder / f"{THUMBNAIL}.webp",
@@ -63,6 +70,9 @@ def deliver(
     }
     video.write(Video(small(middle.frame[None], THUMBNAIL_SIDE), 1.0), results[THUMBNAIL])
     video.write(video.contact_sheet(picked.video), results[SPRITESHEET])
+    if marking is not None:
+        for name in (THUMBNAIL, SPRITESHEET):
+            marking.sign(results[name], marking.sheet_claim(path))
     seconds = making.count / making.fps if making.count > 1 else 0.0
     return results, Delivered(
         making.size, seconds, making.fps, making.count, making.made, tuple(notes)
@@ -90,10 +100,3 @@ def small(frames: Frames, side: int) -> Frames:
         return frames
     size = max(1, round(width * share)), max(1, round(height * share))
     return np.stack([cover(frame, size, stretch=True) for frame in frames])
-
-
-def watched(frames: Iterator[Frames], look: Callable[[], None]) -> Iterator[Frames]:
-    """The frames as they come; `look` is called with each piece, and ends them by raising."""
-    for piece in frames:
-        look()
-        yield piece

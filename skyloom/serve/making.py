@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from skyloom import edit as edits
 from skyloom.condition import Condition
@@ -26,8 +26,9 @@ from skyloom.request import Request
 from skyloom.sampler import Progress
 from skyloom.serve.order import Order, as_story
 from skyloom.sound import Part
-from skyloom.storyboard import REFERENCE_STRENGTH
+from skyloom.storyboard import REFERENCE_STRENGTH, Story
 from skyloom.tiles import AT_ONCE
+from skyloom.trust.marking import Kept, kept_of
 from skyloom.video import Video
 
 Frames = UInt8[np.ndarray, "F H W 3"]
@@ -46,6 +47,8 @@ class Making:
         frames: makes them, at the size that is delivered; called once.
         count: frames in all.
         steps: what progress counts up to.
+        asked: what a manifest tells of: a request or a story, at the size that is delivered.
+        kept: which pixels are given and stay as they are, see `Marking.mark`.
         sounds: where the sound of given clips goes.
         notes: what was done to give what was asked for, a short sentence each.
     """
@@ -56,6 +59,8 @@ class Making:
     count: int
     steps: int
     frames: Callable[[Progress], Iterator[Frames]]
+    asked: Request | Story
+    kept: Kept | None = None
     sounds: list[Part] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -118,7 +123,11 @@ class _Edited:
 
         steps = self.skyloom.steps(edit.request)
         fps = edit.request.fps
-        return Making(self.size, self.made, fps, count, steps, frames, self.sounds, notes)
+        asked = replace(edit.request, size=self.size, seconds=count / fps)
+        return Making(
+            self.size, self.made, fps, count, steps, frames, asked, self._untouched(edit, kept),
+            self.sounds, notes,
+        )  # fmt: skip
 
     def _around(self, edit: Edit, made: Iterator[Frames]) -> Iterator[Frames]:
         """What is shown, given clips as sharp as they are and not as the model sees them."""
@@ -163,6 +172,26 @@ class _Edited:
         sharp = self._sharp("video").frames
         strengths = edit.request.given[0].strengths
         return {n: sharp[n] for n in range(count) if strengths[n] == 1}
+
+    def _untouched(self, edit: Edit, kept: Mapping[int, Any]) -> Kept | None:
+        """Which pixels are given and stay as they are.
+
+        What the model works on is not kept where it is scaled afterwards: then only whole frames
+        are, those that come from the given clips themselves.
+        """
+        if self.size == self.made:
+            return kept_of(edit)
+        before = 0 if edit.before is None else len(edit.before)
+        after = length(edit) - (0 if edit.after is None else len(edit.after))
+        if not (kept or before or edit.after is not None):
+            return None
+        width, height = self.size
+
+        def untouched(first: int, stop: int) -> Bool[np.ndarray, "F H W"]:
+            whole = [n < before or n >= after or n in kept for n in range(first, stop)]
+            return np.broadcast_to(np.array(whole)[:, None, None], (stop - first, height, width))
+
+        return untouched
 
     def _fit(self, role: str) -> Video:
         """An input at the size and rate at which the model works; what was done is noted."""
@@ -265,7 +294,15 @@ def _film(order: Order, skyloom: Skyloom, inputs: Mapping[str, Path]) -> Making:
 
     steps = sum(map(skyloom.steps, plan.requests))
     return Making(
-        size, made, story.fps, plan.frames, steps, frames, list(plan.sounds), _unique(notes)
+        size,
+        made,
+        story.fps,
+        plan.frames,
+        steps,
+        frames,
+        replace(story, size=size),
+        sounds=list(plan.sounds),
+        notes=_unique(notes),
     )
 
 

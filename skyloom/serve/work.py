@@ -14,10 +14,11 @@ from skyloom import video
 from skyloom.errors import UserError
 from skyloom.pipeline import Skyloom
 from skyloom.sampler import Piece, Sampler
-from skyloom.serve.delivering import PREVIEW_SIDE, Mark, deliver, small
+from skyloom.serve.delivering import PREVIEW_SIDE, deliver, small
 from skyloom.serve.durable import DurableSampler, Step
 from skyloom.serve.making import making
 from skyloom.serve.running import Run
+from skyloom.trust.marking import Marking
 from skyloom.video import Video
 
 SAMPLING = 0.95
@@ -37,7 +38,7 @@ def carry_out(
     step: Step,
     finished: Callable[[], None],
     check: Callable[[], None],
-    mark: Mark | None,
+    marking: Marking | None,
 ) -> None:
     """Make what a job orders and publish it.
 
@@ -48,6 +49,7 @@ def carry_out(
         step: remembers what is done, see `DurableSampler`.
         finished: is told when a window is.
         check: ends the run by raising, where it is to end.
+        marking: marks and signs what is made.
 
     Raises:
         Stopped: the run is over.
@@ -66,7 +68,7 @@ def carry_out(
 
     try:
         plan = making(order, mine, inputs)
-        results, delivered = deliver(plan, order, inputs, folder, tell, mark)
+        results, delivered = deliver(plan, order, inputs, folder, tell, marking)
     except UserError as error:
         raise UserError(in_roles(str(error), inputs)) from error
     notes = tuple(in_roles(note, inputs) for note in delivered.notes)

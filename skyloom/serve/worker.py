@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from skyloom.errors import UserError
 from skyloom.extras import need
 from skyloom.serve.beats import BEAT_SECONDS, LEASE_SECONDS, Beats
-from skyloom.serve.delivering import Mark
 from skyloom.serve.gate import Gate, Pass
 from skyloom.serve.job import Failure
 from skyloom.serve.jobs import WORKFLOW, Jobs, queue_of
@@ -29,6 +28,7 @@ from skyloom.serve.tables import APPLICATION, QUEUE_POLL, VERSION
 
 if TYPE_CHECKING:
     from skyloom.pipeline import Skyloom
+    from skyloom.trust.marking import Marking
 
 TAKE_OVER_SECONDS = 2.0
 EXPIRE_SECONDS = 60.0
@@ -46,7 +46,8 @@ class Worker:
         models: the folder of each served model by its name; None is the bundled one.
         load: makes a model of its folder, once for each.
         concurrency: jobs that are made at the same time.
-        mark: marks and signs finished files.
+        marking: makes what marks and signs the files of a model, once for each; None leaves them
+            as they are.
         lease: seconds of silence after which another worker is taken for dead.
         drain: seconds that running jobs have to end when the worker is told to leave; then they
             are given back, and others go on with them.
@@ -59,14 +60,14 @@ class Worker:
         load: "Callable[[Path | None], Skyloom]",
         *,
         concurrency: int = 4,
-        mark: Mark | None = None,
+        marking: "Callable[[Path | None], Marking] | None" = None,
         lease: float = LEASE_SECONDS,
         drain: float = 10.0,
     ) -> None:
         self.jobs, self.concurrency = jobs, concurrency
         self._id = f"worker_{secrets.token_hex(8)}"
-        self._models = {name: (load(folder), identity(folder)) for name, folder in models.items()}
-        self._mark, self._drain = mark, drain
+        self._models = {name: _Loaded(folder, load, marking) for name, folder in models.items()}
+        self._drain = drain
         self._beats = Beats(jobs, self._id, lease)
         self._gate = Gate()
         self._running: dict[object, str] = {}
@@ -214,7 +215,7 @@ class Worker:
     def _carry_out(self, run: Run, gate: Pass) -> None:
         from skyloom.serve.work import carry_out
 
-        skyloom, model = self._models[run.job.order.model]
+        model = self._models[run.job.order.model]
         dbos = need("dbos", extra="serve").DBOS
 
         def step(name: str, make: Callable[[], str]) -> str:
@@ -232,11 +233,28 @@ class Worker:
                 role: stack.enter_context(self.jobs.files.local(key))
                 for role, key in run.job.order.inputs.items()
             }
-            carry_out(run, skyloom, model, inputs, folder, step, finished, self._check, self._mark)
+            carry_out(
+                run, model.skyloom, model.identity, inputs, folder, step, finished, self._check,
+                model.marking,
+            )  # fmt: skip
 
     def _check(self) -> None:
         if self._parking.is_set():
             raise Stopped
+
+
+class _Loaded:
+    """A model, what it is, and what marks its files."""
+
+    def __init__(
+        self,
+        folder: Path | None,
+        load: "Callable[[Path | None], Skyloom]",
+        marking: "Callable[[Path | None], Marking] | None",
+    ) -> None:
+        self.marking = None if marking is None else marking(folder)  # a missing key is found first
+        self.skyloom = load(folder)
+        self.identity = identity(folder)
 
 
 _LOST = (
