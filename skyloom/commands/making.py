@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skyloom.pipeline import Frames, Skyloom
     from skyloom.sampler import Progress
     from skyloom.trust.marking import Marking
+    from skyloom.trust.session import Session
     from skyloom.video import Video
 
 SOLVERS = ("euler", "heun", "multistep")
@@ -34,6 +35,8 @@ def add_flags(parser: Parser, output: str) -> None:
     add("--negative", metavar="PROMPT", help="what to keep away from")
     add("--solver", choices=SOLVERS, help="how noise becomes a picture")
     add("--sheet", action="store_true", help="also write a contact sheet, OUT-sheet.png")
+    add("--policy", default="standard", metavar="NAME|FILE",
+        help="what may be made: strict, standard (default), off or a TOML file")  # fmt: skip
 
 
 def request_fields(args: argparse.Namespace) -> dict[str, Any]:
@@ -99,26 +102,33 @@ def make(
         sources: the files that `inputs` came from, which the manifest names.
     """
     from skyloom.trust.marking import Marking
+    from skyloom.trust.policy import load_policy
+    from skyloom.trust.session import Session
 
+    session = Session(load_policy(args.policy))
     marking = Marking.ready(args.model)  # a key that does not sign is found before any work
-    outputs = output_paths(args.out, len(edits))
-    warn_of_cuts([edit.request.words for edit in edits], model.text.truncated)
-    for edit in edits:
-        model.latent_shape(edit.request)  # what cannot be made is found before any work
-    for number, (edit, output) in enumerate(zip(edits, outputs, strict=True), start=1):
-        title = args.verb if len(outputs) == 1 else f"{args.verb} {number} of {len(outputs)}"
-        claim = marking.claim(args.verb, edit.request, sources)
-        with marking.signed(output, claim) as unfinished:
-            mark = partial(marking.mark, claim=claim)
-            pictures, frames = _write(model, edit, unfinished, title, mark)
-            if sound is not None:
-                sound(unfinished)
-        width, height = edit.request.size
-        length = f", {frames / edit.request.fps:.1f} s" if frames > 1 else ""
-        print(f"{output}: {width}x{height}{length}")
-        if args.sheet:
-            write_sheet([*inputs, pictures], output, marking)
-        sys.stdout.flush()
+    with session:
+        outputs = output_paths(args.out, len(edits))
+        warn_of_cuts([edit.request.words for edit in edits], model.text.truncated)
+        for edit in edits:
+            model.latent_shape(edit.request)  # what cannot be made is found before any work
+        session.allow_words([edit.request.words for edit in edits])
+        for video in inputs:
+            session.allow_input(video, "The input")
+        for number, (edit, output) in enumerate(zip(edits, outputs, strict=True), start=1):
+            title = args.verb if len(outputs) == 1 else f"{args.verb} {number} of {len(outputs)}"
+            claim = marking.claim(args.verb, edit.request, sources, [session.begin()])
+            with marking.signed(output, claim) as unfinished:
+                mark = partial(marking.mark, claim=claim)
+                pictures, frames = _write(model, edit, unfinished, title, mark, session)
+                if sound is not None:
+                    sound(unfinished)
+            width, height = edit.request.size
+            length = f", {frames / edit.request.fps:.1f} s" if frames > 1 else ""
+            print(f"{output}: {width}x{height}{length}")
+            if args.sheet:
+                write_sheet([*inputs, pictures], output, marking)
+            sys.stdout.flush()
 
 
 def _write(
@@ -127,6 +137,7 @@ def _write(
     output: Path,
     title: str,
     mark: "Callable[..., Iterator[Frames]]",
+    session: "Session",
 ) -> tuple["Video", int]:
     """Write the frames of an edit; return some of them for a contact sheet, and their number."""
     from skyloom.edit import length, shown
@@ -135,7 +146,7 @@ def _write(
     count, size, fps = length(edit), edit.request.size, edit.request.fps
 
     def frames(tell: "Progress") -> "Iterator[Frames]":
-        made = shown(edit, model.stream(edit.request, tell))
+        made = session.watched(shown(edit, model.stream(edit.request, tell)), fps)
         return mark(made, fps=fps, still=count == 1, kept=kept_of(edit))
 
     return write_frames(frames, (count, size, fps), model.steps(edit.request), output, title)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from skyloom.sampler import Progress
     from skyloom.storyboard import Plan, Story
     from skyloom.trust.marking import Marking
+    from skyloom.trust.session import Session
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -50,7 +51,10 @@ def run(args: argparse.Namespace) -> None:
     from skyloom.pipeline import Skyloom
     from skyloom.storyboard import read_story
     from skyloom.trust.marking import Marking
+    from skyloom.trust.policy import load_policy
+    from skyloom.trust.session import Session
 
+    session = Session(load_policy(args.policy))
     story = replace(read_story(args.story), **request_fields(args))
     if args.seed is not None:
         story = replace(story, seed=args.seed)
@@ -60,10 +64,15 @@ def run(args: argparse.Namespace) -> None:
         print(f"skyloom: {note}.", file=sys.stderr)
     warn_of_cuts([request.words for request in plan.requests], model.text.truncated)
     marking = Marking.ready(args.model)
-    for number, output in enumerate(outputs):
-        title = "storyboard" if len(outputs) == 1 else f"storyboard {number + 1} of {len(outputs)}"
-        varied = replace(story, seed=story.seed + number)
-        _make(model, varied, plan, output, title, args.sheet, marking)
+    with session:
+        session.allow_words([request.words for request in plan.requests])
+        for condition in (given for request in plan.requests for given in request.given):
+            session.allow_input(condition.video, "An input")
+        for number, output in enumerate(outputs):
+            one = len(outputs) == 1
+            title = "storyboard" if one else f"storyboard {number + 1} of {len(outputs)}"
+            varied = replace(story, seed=story.seed + number)
+            _make(model, varied, plan, output, title, args.sheet, marking, session)
 
 
 def _make(
@@ -74,16 +83,18 @@ def _make(
     title: str,
     sheet: bool,
     marking: "Marking",
+    session: "Session",
 ) -> None:
     """Write one film, its sound and its contact sheet, and say where they are."""
     from skyloom.sound import carry_sounds
 
     words = "\n".join(request.words for request in plan.requests)
     sources = [shot.given for shot in story.shots if shot.given is not None]
-    claim = marking.claim("storyboard", story, sources, words=words)
+    claim = marking.claim("storyboard", story, sources, [session.begin()], words=words)
 
     def frames(tell: "Progress") -> "Iterator[Frames]":
-        return marking.mark(model.film(story, plan, tell), claim, story.fps)
+        made = session.watched(model.film(story, plan, tell), story.fps)
+        return marking.mark(made, claim, story.fps)
 
     shape = plan.frames, story.size, story.fps
     steps = sum(map(model.steps, plan.requests))

@@ -42,9 +42,11 @@ FRAMES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 QUIET: Mapping[str, tuple[str, ...]] = {
-    "en": ("eats a banana", "reads a book", "plays football", "walks through the park", "cooks soup",
+    "en": ("eats a banana", "reads a book", "plays football", "walks through the park",
+           "cooks soup",
            "rides a bicycle", "a red ball rolls in the snow", "a green car drives left",
-           "a rabbit hops over a cube", "waves break on the beach", "paints a fence", "sings a song",
+           "a rabbit hops over a cube", "waves break on the beach", "paints a fence",
+           "sings a song",
            "repairs a clock", "snow falls on a village", "feeds the ducks", "waits for the train",
            "a dog runs after a ball", "clouds over the mountains", "a lighthouse at sunset"),
     "de": ("isst einen Apfel", "liest ein Buch", "spielt Fußball", "ein roter Ball rollt im Schnee",
@@ -65,7 +67,8 @@ QUIET: Mapping[str, tuple[str, ...]] = {
            "bisiklete biniyor", "çorba pişiriyor", "dağların üstünde bulutlar", "köpek koşuyor"),
     "ru": ("ест яблоко", "читает книгу", "играет в футбол", "красный мяч в снегу",
            "едет на велосипеде", "варит суп", "облака над горами", "собака бежит"),
-    "zh": ("吃苹果", "看书", "踢足球", "红球在雪地里滚动", "骑自行车", "做汤", "山上的云", "狗在跑"),
+    "zh": ("吃苹果", "看书", "踢足球", "红球在雪地里滚动", "骑自行车", "做汤", "山上的云",
+           "狗在跑"),
     "ja": ("りんごを食べる", "本を読む", "サッカーをする", "雪の中の赤いボール", "自転車に乗る",
            "スープを作る", "山の上の雲", "犬が走る"),
     "ko": ("사과를 먹는다", "책을 읽는다", "축구를 한다", "눈 속의 빨간 공", "자전거를 탄다",

@@ -18,7 +18,7 @@ research, its clips are marked all the same. A file of one's own (TOML) names it
     kind = "flashing"
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +31,15 @@ HOSTED = ("llama-guard", "shieldgemma", "text-classifier", "image-classifier", "
 """Kinds that need a folder."""
 
 NAMES = ("strict", "standard", "off")
+
+
+def _check(kind: str, folder: Path | None, threshold: float) -> None:
+    if kind in HOSTED and folder is None:
+        raise ValueError(f"the guard '{kind}' needs a folder: folder = \"models/{kind}\"")
+    if kind not in HOSTED and folder is not None:
+        raise ValueError(f"the guard '{kind}' has no folder")
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold = {threshold:g} is not between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -89,8 +98,10 @@ class Policy:
     strict: bool = False
     timeout: float = 60.0
     start_timeout: float = 300.0
-    prompts: tuple[PromptSettings, ...] = (PromptSettings("rules"), PromptSettings("classifier"))
-    frames: tuple[FrameSettings, ...] = (FrameSettings("flashing"),)
+    prompts: tuple[PromptSettings, ...] = field(
+        default_factory=lambda: (PromptSettings("rules"),)
+    )
+    frames: tuple[FrameSettings, ...] = field(default_factory=lambda: (FrameSettings("flashing"),))
 
     def __post_init__(self) -> None:
         if not (self.timeout > 0 and self.start_timeout > 0):
@@ -128,12 +139,3 @@ def load_policy(name: str | Path = "standard") -> Policy:
             "name of its own, as in name = \"house\"."
         )
     return policy
-
-
-def _check(kind: str, folder: Path | None, threshold: float) -> None:
-    if kind in HOSTED and folder is None:
-        raise ValueError(f"the guard '{kind}' needs a folder: folder = \"models/{kind}\"")
-    if kind not in HOSTED and folder is not None:
-        raise ValueError(f"the guard '{kind}' has no folder")
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold = {threshold:g} is not between 0 and 1")

@@ -1,0 +1,31 @@
+"""The guards of a server: they are asked about each order before it is taken."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from skyloom.trust.guard import Guards
+from skyloom.trust.session import log_refusal, refusal
+
+if TYPE_CHECKING:
+    from skyloom.serve.order import Order
+
+
+def check_order(guards: Guards) -> "Callable[[Order], None]":
+    """What `serve.jobs.Jobs` takes as `allow`; safe to call from many threads.
+
+    The one that it returns raises a `session.Refused`, a UserError, where the words of an order,
+    or what it wants to keep away from, are against policy, or a guard could not say.
+    """
+
+    def allow(order: "Order") -> None:
+        if not guards.policy.prompts:
+            return
+        for text in dict.fromkeys((order.words, order.negative or "")):
+            if not text.strip():
+                continue
+            verdict = guards.prompts.check(text)
+            if not verdict.allowed:
+                log_refusal(guards.policy, "prompts", verdict, text)
+                raise refusal(guards.policy, verdict, "The prompt")
+
+    return allow

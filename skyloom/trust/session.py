@@ -1,0 +1,168 @@
+"""The guards of one piece of work: words and inputs before it, frames while they come.
+
+    with Session(load_policy("standard")) as session:
+        session.allow_words([request.prompt])
+        session.allow_input(clip, "photo.png")
+        for piece in session.watched(frames, fps): ...
+        session.record          # for the manifest: what ran, with versions, and what it said
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from skyloom.errors import UserError
+from skyloom.trust.guard import Guards
+from skyloom.trust.policy import Policy
+from skyloom.trust.verdict import Verdict
+
+if TYPE_CHECKING:
+    from skyloom.video import Video
+
+LOG = logging.getLogger("skyloom.trust")
+"""What was refused and why, with a hash in place of the prompt."""
+
+PIECE_SECONDS = 8.0
+"""Seconds of frames that are looked at together; a second of the piece before goes with them."""
+
+Frames = UInt8[np.ndarray, "F H W 3"]
+
+
+class Session:
+    """Guards that refuse with a `UserError`, and remember what they said.
+
+    Attributes:
+        record: plain values that grow as guards run: the policy's name, and the verdicts on words,
+            inputs and frames. What did not run is None.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._guards = Guards(policy)
+        self._guards.start()
+        self._off = policy.off
+        self.record: dict[str, Any] = {
+            "policy": policy.name, "prompts": None, "inputs": None, "frames": None,
+        }  # fmt: skip
+
+    def begin(self) -> dict[str, Any]:
+        """A record for the next result, whose frames are still to come; it fills as they do."""
+        self.record = {**self.record, "frames": None}
+        return self.record
+
+    def allow_words(self, texts: Sequence[str]) -> None:
+        """Refuse prompts that are against policy.
+
+        Raises:
+            UserError: which category, and what would help; or which guard failed.
+        """
+        for text in dict.fromkeys(text for text in texts if text.strip()):
+            if self._guards.policy.prompts:
+                self._settle("prompts", self._guards.prompts.check(text), "The prompt", text)
+
+    def allow_input(self, video: "Video", name: str) -> None:
+        """Refuse a picture or clip that is against policy, as `allow_words` does."""
+        for _ in self._pieces("inputs", [video.frames], video.fps, name):
+            pass
+
+    def watched(self, frames: Iterable[Frames], fps: float) -> Iterator[Frames]:
+        """Frames as they come, each piece once it was looked at.
+
+        Raises:
+            UserError: they are against policy; the file they go to does not appear then.
+        """
+        return self._pieces("frames", frames, fps, "The result")
+
+    def _pieces(
+        self, part: str, frames: Iterable[Frames], fps: float, name: str
+    ) -> Iterator[Frames]:
+        if self._off or not self._guards.policy.frames:
+            yield from frames
+            return
+        enough, overlap = max(round(PIECE_SECONDS * fps), 2), max(round(fps), 1)
+        held: list[Frames] = []
+        before = None
+        for piece in frames:
+            held.append(piece)
+            if sum(map(len, held)) >= enough:
+                before = self._look(part, held, before, fps, name)[-overlap:]
+                yield from held
+                held = []
+        if held:
+            self._look(part, held, before, fps, name)
+            yield from held
+
+    def _look(
+        self, part: str, held: list[Frames], before: Frames | None, fps: float, name: str
+    ) -> Frames:
+        shown = np.concatenate([*([] if before is None else [before]), *held])
+        self._settle(part, self._guards.frames.check(shown, fps), name, None)
+        return shown
+
+    def _settle(self, part: str, verdict: Verdict, name: str, text: str | None) -> None:
+        """Remember a verdict; refuse if it says so."""
+        earlier = self.record[part]
+        if earlier is None or not verdict.allowed:
+            self.record[part] = verdict.record()
+        if verdict.allowed:
+            return
+        log_refusal(self._guards.policy, part, verdict, text)
+        raise refusal(self._guards.policy, verdict, name)
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._guards.close()
+
+
+class Refused(UserError):
+    """A prompt, input or result is against policy, or a guard could not say.
+
+    Attributes:
+        verdict: all that the guards said.
+    """
+
+    def __init__(self, sentence: str, verdict: Verdict) -> None:
+        super().__init__(sentence)
+        self.verdict = verdict
+
+
+def refusal(policy: Policy, verdict: Verdict, name: str) -> Refused:
+    """The sentence for the person who asked."""
+    if verdict.failed is not None:
+        return Refused(f"{verdict.failed[0].upper()}{verdict.failed[1:]}.", verdict)
+    reason = verdict.reason if name == "The prompt" else verdict.reason.replace("asks for", "shows")
+    return Refused(f"{name} is refused by the policy '{policy.name}': {reason}.", verdict)
+
+
+def log_refusal(policy: Policy, part: str, verdict: Verdict, text: str | None) -> None:
+    """Write what was refused, with the prompt's hash and never the prompt."""
+    LOG.info(
+        "refused %s",
+        json.dumps(
+            {
+                "policy": policy.name,
+                "part": part,
+                "prompt_sha256": None if text is None else digest(text),
+                "categories": sorted({finding.category for finding in verdict.findings}),
+                "rules": sorted({finding.what for finding in verdict.findings}),
+                "failed": verdict.failed,
+            }
+        ),
+    )
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a prompt, by which its refusals are found again."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
