@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
     """Serve until a signal comes; the worker ends or gives back its jobs."""
     from skyloom.extras import need
 
-    for package in ("fastapi", "uvicorn", "multipart", "prometheus_client"):
+    for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
         need(package, extra="serve")
     from skyloom.serve import serving
     from skyloom.serve.api import create_app, create_service
