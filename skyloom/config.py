@@ -75,7 +75,7 @@ def load_toml(
     cls: type[T],
     path: str | os.PathLike[str] | None,
     overrides: Sequence[str] = (),
-    expand: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    expand: Callable[[dict[str, Any], Sequence[str]], dict[str, Any]] | None = None,
 ) -> T:
     """Read a configuration from a TOML file (or a .json one that `save` wrote).
 
@@ -83,14 +83,15 @@ def load_toml(
         path: None is a file that says nothing, for a recipe whose every key has a default.
         overrides: "dotted.key=value" each, set over the file. The value is read as TOML, what is
             no TOML as a string: "optim.lr=3e-4", "size=[128, 128]", "out=runs/first", "start=none".
-        expand: adds to the plain values what some of them stand for, before they are checked.
+        expand: adds to the plain values what some of them stand for, before they are checked; it
+            also gets the dotted keys that the overrides set.
 
     Raises:
         UserError: the file is missing or broken (with the line), an override is no key=value, or
             what `from_dict` refuses.
     """
     values = {} if path is None else _read(Path(path))
-    set_keys = []
+    set_keys: list[str] = []
     for override in overrides:
         key, separator, text = override.partition("=")
         key = key.strip()
@@ -98,7 +99,7 @@ def load_toml(
             raise UserError(f"'{override}' is no setting: write key=value, as in optim.lr=3e-4.")
         _set(values, key, _parse(text.strip()))
         set_keys.append(key)
-    values = values if expand is None else expand(values)
+    values = values if expand is None else expand(values, set_keys)
     name = "the recipe" if path is None else f"'{path}'"
     from_toml = path is None or Path(path).suffix.lower() != ".json"
     return _build(cls, values, None, "", _Source(name, tuple(set_keys), from_toml))

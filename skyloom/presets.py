@@ -1,11 +1,12 @@
 """Named sizes of the diffusion transformer and its text encoder, in one table.
 
-A recipe names one, `preset = "sd3-d15"`, and what its [model] and [text] say goes over it. What a
-size costs is not written down here: `skyloom plan` computes it from the very networks.
+A recipe names one, `preset = "sd3-d15"`, and what its [model] and [text] say goes over it. On the
+command line, `preset=sd3-d15` stands for all of the recipe's own [model] and [text]. What a size
+costs is not written down here: `skyloom plan` computes it from the very networks.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,8 +99,12 @@ def named_preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def expanded(values: dict[str, Any]) -> dict[str, Any]:
+def expanded(values: dict[str, Any], said: Sequence[str] = ()) -> dict[str, Any]:
     """A recipe's values with those of its preset below its own [model] and [text].
+
+    Args:
+        said: the dotted keys that the command line has set. Where the preset is one of them, only
+            what they say goes over it: it would change nothing below a recipe that says it all.
 
     Raises:
         UserError: the preset is unknown.
@@ -108,8 +113,15 @@ def expanded(values: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(name, str) or not name:
         return values
     preset = named_preset(name)
-    return values | {
-        part: to_dict(sizes) | values.get(part, {})
-        for part, sizes in (("model", preset.model), ("text", preset.text))
-        if isinstance(values.get(part, {}), dict)  # what is no table is refused by the reader
-    }
+    own = {part: values.get(part, {}) for part in ("model", "text")}
+    # What is no table is refused by the reader.
+    own = {part: table for part, table in own.items() if isinstance(table, dict)}
+    if "preset" in said:
+        own = {part: _said(part, table, said) for part, table in own.items()}
+    sizes = {"model": to_dict(preset.model), "text": to_dict(preset.text)}
+    return values | {part: sizes[part] | table for part, table in own.items()}
+
+
+def _said(part: str, table: dict[str, Any], said: Sequence[str]) -> dict[str, Any]:
+    """Of a table, what the command line has set."""
+    return table if part in said else {k: v for k, v in table.items() if f"{part}.{k}" in said}

@@ -25,8 +25,9 @@ class TransformerRecipe:
         data: folder of a prepared dataset.
         autoencoder: model folder whose autoencoder made the latents; copied into the model.
         start: model folder to start from, which decides `model` and `text`; "" for scratch.
-        preset: name in skyloom/presets.py of the sizes that `model` and `text` go over; "" for
-            the defaults of their classes.
+        preset: name in skyloom/presets.py of the sizes that `model` and `text` go over, unless it
+            is set on the command line: then it stands for both. "" for the defaults of their
+            classes.
         views: what each clip is shown as, one entry a showing an epoch: so many latent frames of
             its start (1 is its first frame as an image), 0 for all of it, -n for all but the first
             n, as a window on a longer clip. Stills have one.

@@ -185,5 +185,11 @@ def test_a_recipe_goes_over_its_preset(tmp_path: Path) -> None:
     assert recipe.text == PRESETS["sd3-d18"].text
     with pytest.raises(UserError, match="nearest setting is 'model.width'"):
         load_recipe(path, ["model.widht=3"])
+    # On the command line it is what the user wants now, whatever the recipe says of sizes.
+    recipe = load_recipe(path, ["preset=sd3-d15", "text.depth=3"])
+    assert recipe.model == PRESETS["sd3-d15"].model
+    assert recipe.text == replace(PRESETS["sd3-d15"].text, depth=3)
+    bundled = Path(__file__).parents[2] / "runs" / "default_transformer.toml"
+    assert load_recipe(bundled, ["preset=sd3-d15"]).model == recipe.model
     total = counted(PRESETS["open-sora-2"].model, PRESETS["open-sora-2"].text).total
     assert 10.5e9 < total < 11.5e9
