@@ -31,7 +31,9 @@ export function changed() {
 
 export const chosen = () => story.shots.find(({ key }) => key === story.chosen) ?? story.shots[0];
 export const indexOf = (key) => story.shots.findIndex((one) => one.key === key);
-export const total = () => story.shots.reduce((sum, { seconds, source }) => sum + seconds + (source?.kind === "clip" ? source.seconds : 0), 0);
+/** Seconds of a shot: a clip is shown whole before what is made. */
+export const lengthOf = ({ seconds, source }) => seconds + (source?.kind === "clip" ? source.seconds : 0);
+export const total = () => story.shots.reduce((sum, shot) => sum + lengthOf(shot), 0);
 
 export function choose(key) {
   story.chosen = key;

@@ -2,30 +2,35 @@
 
 import { fill, h, icon } from "./dom.js";
 import { show } from "./media.js";
-import { choose, chosen, indexOf, moveShot, setSeconds, removeShot, story, total } from "./story.js";
+import { choose, chosen, indexOf, lengthOf, moveShot, setSeconds, removeShot, story, total } from "./story.js";
 
 const SYMBOLS = { picture: "picture", clip: "film" };
 const STEP = 0.5; // seconds that a key adds or takes
 
 export function timeline() {
   const line = h("ol", { class: "timeline", "aria-label": "Time line" });
-  const ruler = h("div", { class: "ruler", "aria-hidden": "true" });
   const status = h("p", { class: "unseen", role: "status" });
   let focusAfter = false;
+  let shown = null; // the shot that was last brought into view
 
   function render() {
-    fill(line, story.shots.map(block));
-    const length = total();
-    const tick = length > 60 ? 10 : length > 20 ? 5 : length > 8 ? 2 : 1;
-    fill(ruler, Array.from({ length: Math.floor(length / tick) + 1 }, (_, index) =>
-      h("span", { style: { left: `${(100 * index * tick) / length}%` } }, `${index * tick} s`)));
-    if (focusAfter) line.querySelector("[aria-pressed=true]")?.focus();
+    let start = 0;
+    fill(line, story.shots.map((shot, index) => {
+      const item = block(shot, index, start);
+      start += lengthOf(shot);
+      return item;
+    }));
+    const item = line.children[indexOf(chosen().key)];
+    const scroller = line.parentElement;
+    if (item && shown !== chosen().key) scroller.scrollLeft = item.offsetLeft - (scroller.clientWidth - item.offsetWidth) / 2;
+    shown = chosen().key;
+    if (focusAfter) line.querySelector("[aria-pressed=true]")?.focus({ preventScroll: true });
     focusAfter = false;
   }
 
-  function block(shot, index) {
+  function block(shot, index, start) {
     const { source } = shot;
-    const length = shot.seconds + (source?.kind === "clip" ? source.seconds : 0);
+    const length = lengthOf(shot);
     const what = source ? source.kind : "text";
     const said = shot.prompt || source?.name || "Empty: say what it shows";
     const card = h("button", {
@@ -34,10 +39,13 @@ export function timeline() {
       onclick: () => choose(shot.key), onkeydown: (event) => key(event, shot), onpointerdown: (event) => drag(event, shot),
     },
       source && thumb(source),
-      h("span", { class: "shot-head" }, icon(SYMBOLS[source?.kind] ?? "text", 16), h("span", {}, `${index + 1}`), h("span", { class: "shot-length" }, `${Math.round(length * 100) / 100} s`)),
+      h("span", { class: "shot-head" }, icon(SYMBOLS[source?.kind] ?? "text", 16), h("span", {}, `${index + 1}`), h("span", { class: "shot-length" }, seconds(length))),
       h("span", { class: shot.prompt ? "shot-words" : "shot-words soft" }, said));
     const edge = h("span", { class: "edge", "aria-hidden": "true", title: "Drag for its length", onpointerdown: (event) => stretch(event, shot) });
-    return h("li", { class: shot.cut ? "" : "goes-on", data: { key: shot.key }, style: { "flex-grow": length } }, card, edge);
+    return h("li", { class: shot.cut ? "" : "goes-on", data: { key: shot.key }, style: { "flex-grow": length } }, card, edge,
+      // Each says when it begins: a short one is drawn wider than its time, and a common ruler would lie.
+      h("span", { class: "at soft", "aria-hidden": "true" }, seconds(start)),
+      index === story.shots.length - 1 && h("span", { class: "at stop soft", "aria-hidden": "true" }, seconds(start + length)));
   }
 
   function key(event, shot) {
@@ -99,8 +107,10 @@ export function timeline() {
     untilUp((pointer) => setSeconds(shot.key, before + (pointer.clientX - start) * scale), () => choose(shot.key));
   }
 
-  return { element: h("div", { class: "timeline-scroll" }, line, ruler, status), render };
+  return { element: h("div", { class: "timeline-scroll" }, line, status), render };
 }
+
+const seconds = (value) => `${Math.round(value * 100) / 100} s`;
 
 function thumb(source) {
   const image = h("img", { alt: "", class: "shot-thumb", draggable: "false" });
