@@ -126,6 +126,8 @@ def _add_headers(headers: MutableHeaders, path: str, id: str) -> None:
     policy = API_POLICY if _begins(path, ("/v1/", "/metrics", "/health")) else STUDIO_POLICY
     headers["x-request-id"] = id
     headers.setdefault("content-security-policy", policy)
+    if policy is STUDIO_POLICY:
+        headers.setdefault("cache-control", "no-cache")  # an upgrade's files count at once
     headers["x-content-type-options"] = "nosniff"
     headers["referrer-policy"] = "no-referrer"
     headers["x-frame-options"] = "DENY"
