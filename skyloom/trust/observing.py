@@ -119,7 +119,7 @@ class Observed:
             blocks = samples.mean(axis=0, keepdims=True)
         return _flattened(_changes(blocks))
 
-    def _folded(self, blocks: Samples, phase: int) -> Samples:
+    def _folded(self, blocks: Samples, phase: int) -> Float32[np.ndarray, "k s s"]:
         """Every block from this phase on; those that have the same pattern are added up."""
         taken = blocks[phase::SLOTS]
         period = self.layout.blocks
