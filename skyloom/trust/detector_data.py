@@ -102,9 +102,12 @@ class DetectorClips:
     def __len__(self) -> int:
         return len(self.plan)
 
-    def __iter__(self) -> Iterator[Labelled]:
+    def there(self) -> Iterator[Labelled]:
+        """The clips that have been made so far."""
         for kind, number in self.plan:
-            yield Labelled(video.read(self._path(kind, number)), kind)
+            path = self._path(kind, number)
+            if path.is_file():
+                yield Labelled(video.read(path), kind)
 
     def make(self) -> None:
         """Make the clips that are missing."""

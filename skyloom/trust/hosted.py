@@ -19,7 +19,8 @@ from skyloom.trust.policy import FrameSettings, PromptSettings
 from skyloom.trust.verdict import Category, Finding
 
 FINE = ("safe", "ok", "normal", "neutral", "non-toxic", "not_toxic", "sfw", "label_0",
-        "drawings", "clean", "benign", "none", "other", "no_hate", "non-hate", "nothate", "not-hate")  # fmt: skip
+        "drawings", "clean", "benign", "none", "other", "no_hate", "non-hate", "nothate",
+        "not-hate")  # fmt: skip
 """Labels that say all is well."""
 
 # Words in a label that tell its category.

@@ -31,7 +31,8 @@ _TRADITIONAL = dict(
     )
 )
 _LEET = {"0": "o", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a",
-         "$": "s", "€": "e", "£": "l", "+": "t", "6": "g", "2": "z", "¢": "c", "¥": "y", "ß": "b"}  # fmt: skip
+         "$": "s", "€": "e", "£": "l", "+": "t", "6": "g", "2": "z", "¢": "c", "¥": "y",
+         "ß": "b"}  # fmt: skip
 _ONES = "1!|"  # an i or an l
 _INSIDE = "@$€£+¢¥!|*"
 """Signs that may stand for a letter where letters are beside them."""
