@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from skyloom.train.board import Board
 from skyloom.train.health import Health
 from skyloom.train.journal import Journal
 from skyloom.train.optim import OptimConfig, learning_rate
@@ -28,6 +29,7 @@ class Logbook:
         spent: seconds of training before this process.
         rows: figures of the steps since the last line, as they were saved.
         task: what is trained; it may know how long training waited for data.
+        board: where figures go besides.
     """
 
     def __init__(
@@ -38,9 +40,10 @@ class Logbook:
         rows: list[Row],
         config: OptimConfig,
         task: object,
+        board: Board | None = None,
     ) -> None:
         self.config, self.task, self.rows, self.spent = config, task, rows, spent
-        self.speaks = folder is not None
+        self.speaks, self.board = folder is not None, board
         self.journals = {
             name: Journal(None if folder is None else folder / f"{name}.jsonl") for name in FILES
         }
@@ -67,7 +70,7 @@ class Logbook:
             **({"waiting": waiting} if isinstance(self.task, Waits) else {}),
             **means(rows, [1.0] * len(rows)),
         }
-        self.journals["metrics"].add(line)
+        self._write("metrics", line)
         if not rows:
             return "every batch skipped"
         cooling = step > self.config.steps * (1 - self.config.cooldown)
@@ -76,7 +79,7 @@ class Logbook:
 
     def evaluated(self, step: int, figures: Mapping[str, float]) -> None:
         """Write a line of evaluations.jsonl."""
-        self.journals["evaluations"].add({**self._clock(step), **figures})
+        self._write("evaluations", {**self._clock(step), **figures})
 
     def skipped(self, step: int, reason: str, names: Sequence[str]) -> None:
         """Write a line of skipped.jsonl, and say which batch was skipped and why."""
@@ -99,6 +102,16 @@ class Logbook:
         """Say it on the terminal."""
         if self.speaks:
             print(f"skyloom: {sentence}.", file=sys.stderr)
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        if self.board is not None:
+            self.board.close()
+
+    def _write(self, kind: str, row: Row) -> None:
+        self.journals[kind].add(row)
+        if self.board is not None:
+            self.board.add(kind, row)
 
     def _waited(self) -> float:
         return self.task.waited() if isinstance(self.task, Waits) else 0.0

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from skyloom.errors import UserError
 from skyloom.progress import Tracker, track
 from skyloom.train import checkpoint, interrupts, watch
+from skyloom.train.board import Board
 from skyloom.train.diskfull import disk_is_full
 from skyloom.train.logbook import Logbook, means
 from skyloom.train.optim import OptimConfig, Optimizer
@@ -45,6 +46,8 @@ class LoopConfig:
         spike: a batch whose loss or gradient norm is this many times the running median of 64 steps
             is skipped; 0 skips only what is not finite.
         skip_limit: batches in a row that may be skipped before the run stops.
+        tensorboard: write the figures for TensorBoard too, to tensorboard/ in the run's folder;
+            skyloom[tensorboard] installs what that needs.
     """
 
     batches: int = 0
@@ -56,6 +59,7 @@ class LoopConfig:
     evaluate_every: int = 0
     spike: float = 20.0
     skip_limit: int = 5
+    tensorboard: bool = False
 
 
 def run(
@@ -122,7 +126,8 @@ class _Run:
         self.saved, self.evaluated = meta.get("step"), meta.get("evaluated")
         where, since_log = folder if ranks.first else None, meta.get("since_log", [])
         spent = meta.get("seconds", 0.0)
-        self.log = Logbook(where, self.step, spent, since_log, optim, task)
+        board = Board(folder, self.step) if loop.tensorboard and ranks.first else None
+        self.log = Logbook(where, self.step, spent, since_log, optim, task, board)
 
     def train(self, minutes: float | None, bar: Tracker, stop: interrupts.Noticed) -> int:
         """Go on to the last step, or for `minutes`; see `run`."""

@@ -17,6 +17,7 @@ FREE = (
     "loop.log_every",
     "loop.evaluate_minutes",
     "loop.evaluate_every",
+    "loop.tensorboard",
     "parallel",
 )
 """Settings that change nothing of what a run learns: they may differ when it goes on."""
