@@ -231,10 +231,7 @@ class Teller:
         if left == self._left:
             return None
         self._left = left
-        return left, [
-            each.tokens if each.done or each.estimate is None else each.estimate
-            for each in self._trajectories
-        ]
+        return left, [each.tokens if each.done else each.estimate for each in self._trajectories]
 
 
 def _once(

@@ -72,7 +72,7 @@ class Trajectory:
     Attributes:
         clip: what the network is told.
         step, count: steps done, of so many.
-        estimate: the clean tokens believed in at the last of them; None before the first.
+        estimate: the clean tokens believed in at the last of them, the noise before the first.
     """
 
     def __init__(
@@ -80,8 +80,7 @@ class Trajectory:
     ) -> None:
         self.clip = clip
         self.step, self.count = 0, len(sigmas) - 1
-        self.estimate: Tensor | None = None
-        self._x, self._denoisings = x, 0
+        self._x, self._denoisings, self.estimate = x, 0, x
         self._steps = solver.steps(x, sigmas, self._watch)
         self._asked: tuple[Tensor, Tensor] | None = next(self._steps, None)
 

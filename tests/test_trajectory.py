@@ -98,7 +98,7 @@ def test_a_trajectory_is_its_solver(network: Network) -> None:
             one.take(network.move([one])[0])
         assert torch.equal(one.tokens, solver(denoise, x, sigma))
         assert (one.step, one.count) == (3, 3)
-        assert one.estimate is not None and one.estimate.shape == one.tokens.shape
+        assert one.estimate.shape == one.tokens.shape
 
 
 def test_guidance_is_of_a_clip_alone(network: Network) -> None:
