@@ -13,12 +13,13 @@ def add_verbs(verbs: Verbs) -> None:
     parser = add_verb(
         verbs,
         "bench",
-        "measure reconstruction, adherence, editing, speed or training",
+        "measure reconstruction, adherence, editing, speed, training or native sizes",
         "skyloom bench reconstruction holiday.mp4\n"
         "skyloom bench adherence --json adherence.json\n"
         "skyloom bench editing --quick\n"
         "skyloom bench speed\n"
-        "skyloom bench training --quick",
+        "skyloom bench training --quick\n"
+        "skyloom bench native --quick",
         run_reconstruction,
     )
     benches = parser.add_subparsers(dest="bench", metavar="BENCH", required=True)
@@ -62,9 +63,21 @@ def add_verbs(verbs: Verbs) -> None:
         run_training,
     )
     training.add_argument("--quick", action="store_true", help="a shallower network, fewer rounds")
-    for bench in (reconstruction, adherence, editing, speed, training):
+    native = add_verb(
+        benches,
+        "native",
+        "train on native sizes and on square crops: how often is the subject cut off?",
+        "skyloom bench native -o out/native --picture native.png --json native.json",
+        run_native,
+    )
+    add = native.add_argument
+    add("-o", "--out", type=Path, default=Path("out/native"), metavar="FOLDER",
+        help="where it works; interrupted, it goes on (default: %(default)s)")  # fmt: skip
+    add("--picture", type=Path, metavar="FILE", help="a .png of clips of both")
+    add("--quick", action="store_true", help="everything once, to try it")
+    for bench in (reconstruction, adherence, editing, speed, training, native):
         add = bench.add_argument
-        if bench is not training:
+        if bench not in (training, native):
             add("--model", type=Path, metavar="FOLDER", help="a model folder, not the bundled one")
         add("--json", type=Path, metavar="FILE", help="write every figure to FILE")
 
@@ -110,6 +123,19 @@ def run_training(args: argparse.Namespace) -> None:
     from skyloom.bench import training
 
     print(training.table(training.run(args.json, args.quick)))
+
+
+def run_native(args: argparse.Namespace) -> None:
+    """Train on native sizes and on squares, and count subjects that are cut off."""
+    _check_json(args)
+    if args.picture is not None:
+        if args.picture.suffix != ".png":
+            raise UserError(f"The picture '{args.picture}' must be a .png file: name one.")
+        check_writable(args.picture)
+    from skyloom.bench import native
+
+    config = native.QUICK if args.quick else None
+    print(native.table(native.run(args.out, args.json, args.picture, config)))
 
 
 def _check_json(args: argparse.Namespace) -> None:
