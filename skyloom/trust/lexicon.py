@@ -236,7 +236,8 @@ def languages(reading: Reading) -> frozenset[str]:
     most = max(counts.values(), default=0)
     if not most:
         return frozenset(counts)
-    return frozenset(language for language, count in counts.items() if count == most)
+    least = max(most - 1, 1)  # one word more or less tells little
+    return frozenset(language for language, count in counts.items() if count >= least)
 
 
 @cache

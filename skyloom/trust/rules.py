@@ -86,8 +86,8 @@ def minors(found: Found, _: Reading, __: bool) -> list[Finding]:
     if not found.has("minor"):
         return []
     sexual = found.of("porn", "nudity", "sexact", "seductive", "scant")
-    if found.has("body") and not found.has("medical"):
-        sexual += found.of("body")
+    if not found.has("medical"):
+        sexual += found.of("body", "genitals")
     if found.near(found.of("minor"), sexual):
         return [Finding("minors", 1.0, "rule: minor with a sexual word")]
     return []
@@ -100,7 +100,7 @@ def sexual(found: Found, _: Reading, strict: bool) -> list[Finding]:
         return [Finding("sexual", 1.0, "rule: sexual act")]
     if found.has("nudity") and not ((art or medical) and not found.has("seductive", "sexact")):
         return [Finding("sexual", 1.0, "rule: nudity")]
-    if found.has("sexact") and not medical:
+    if found.has("sexact", "genitals") and not medical:
         return [Finding("sexual", 1.0, "rule: sexual word")]
     shown = found.places("seductive") + found.places("scant")
     if found.has("body") and shown and not medical:
@@ -117,6 +117,8 @@ def violence(found: Found, _: Reading, strict: bool) -> list[Finding]:
     told = found.has("history", "art", "medical") and not found.has("intense") and not strict
     if found.has("gore") and not told:
         return [Finding("violence", 1.0, "rule: gore")]
+    if found.places("blood") >= 2 and not told:
+        return [Finding("violence", 1.0, "rule: blood and bodies")]
     people = found.of("person", "minor")
     if found.has("blood", "intense") and found.near(found.of("attack"), people) and not told:
         hurt = found.has("blood") or (found.has("intense") and found.has("weapon"))
@@ -149,7 +151,16 @@ def hate(found: Found, _: Reading, strict: bool) -> list[Finding]:
     groups = found.of("group")
     if found.near(groups, found.of("dehuman")):
         return [Finding("hate", 1.0, "rule: group degraded")]
-    if found.has("link") and found.near(groups, found.of("animal")):
+    animals = [
+        animal
+        for animal in found.of("animal")
+        if any(
+            link.script == animal.script
+            and abs(link.start - animal.start) <= (6 if link.script else 3)
+            for link in found.of("link")
+        )
+    ]
+    if found.near(groups, animals):
         return [Finding("hate", 1.0, "rule: group as animals")]
     return []
 
@@ -161,7 +172,9 @@ def celebrity(found: Found, _: Reading, __: bool) -> list[Finding]:
         name
         for name in names
         if not any(
-            place.script == name.script and -3 <= place.start - name.stop <= 2 for place in places
+            place.script == name.script
+            and (0 <= place.start - name.stop <= 1 or 0 <= name.start - place.stop <= 1)
+            for place in places
         )
     ]
     return [Finding("celebrity", 1.0, "rule: name of a person")] if left else []
