@@ -62,6 +62,7 @@ def memory_of(
     clips: Sequence[Clip],
     *,
     ranks: int = 1,
+    context: int = 1,
     checkpointed: bool = False,
     element: int = 2,
     fused: bool = True,
@@ -71,13 +72,14 @@ def memory_of(
 
     Args:
         clips: of the batch of one rank.
+        context: ranks that share the tokens of this batch.
         checkpointed: whether blocks keep only what enters them.
         element: bytes of a number in the networks, 2 for bf16.
         fused: whether attention of any length keeps no scores, as on CUDA; on a CPU short clips do.
         process: bytes before anything is trained.
     """
     trained, block = networks.trained / ranks, networks.block * element
-    kept, in_flight = activations(model, text, clips, checkpointed, element, fused)
+    kept, in_flight = activations(model, text, clips, checkpointed, element, fused, context)
     gradients = 4 * trained
     muon = (4 * networks.by_muon + 12 * networks.largest_group) / ranks
     # Activations are gone when Muon works: what counts is by how much the one moment exceeds
@@ -103,18 +105,25 @@ def activations(
     checkpointed: bool = False,
     element: int = 2,
     fused: bool = True,
+    context: int = 1,
 ) -> tuple[float, float]:
-    """Bytes that are kept for the backward pass, and that its gradients take for a moment."""
+    """Bytes that are kept for the backward pass, and that its gradients take for a moment.
+
+    What the loss and the text encoder keep is not divided among ranks that share a batch.
+    """
     video, words = sum(clip.video for clip in clips), sum(clip.words for clip in clips)
-    block = block_bytes(model, clips, element, fused)
+    block = block_bytes(model, clips, element, fused) / context
     if checkpointed:
-        enters = model.width * element * (video + words)
+        enters = model.width * element * (video + words) / context
         blocks = model.depth * enters + block
     else:
         blocks = model.depth * block
     # In and out of the blocks; the loss's own: noise, clean and noisy tokens, prediction in fp32.
     edges = video * (4 * model.width * element + model.token_width * (7 * 4 + element) + 64)
-    encoder = text.depth * words * 24 * text.width * element
+    of_encoder = words * 24 * text.width * element
+    encoder = text.depth * of_encoder
+    if checkpointed:
+        encoder = of_encoder + text.depth * words * text.width * element
     return blocks + edges + encoder, block / 2
 
 

@@ -40,7 +40,7 @@ class Plan:
         batch: clips of the largest batch of a rank; `assumed` where there is no data to look at.
         work: of a forward pass of a batch of a rank, over the batches that were looked at.
         flops: of a step, all ranks.
-        memory: of a rank; `lean` is the same with activation checkpointing.
+        memory: of a rank, as the recipe has it; `lean` is the same with parallel.checkpoint=true.
     """
 
     recipe: TransformerRecipe
@@ -64,7 +64,12 @@ class Plan:
     @property
     def tokens_per_step(self) -> float:
         """Tokens of video that all ranks learn from in a step, on the average."""
-        return self.tokens * self.cluster.count
+        return self.tokens * self.replicas
+
+    @property
+    def replicas(self) -> int:
+        """Batches that are worked on at the same time."""
+        return self.cluster.count // self.recipe.parallel.context
 
     @property
     def hours(self) -> float:
@@ -131,6 +136,7 @@ def plan(
         UserError: the model to start from or the data is there and cannot be read.
     """
     recipe = _with_sizes(recipe)
+    _check_context(recipe, cluster)
     lora = recipe.lora if recipe.lora.rank else None
     networks = counted(recipe.model, recipe.text, recipe.optim.muon, lora)
     batches, assumed = _batches(recipe, clip_tokens)
@@ -139,7 +145,8 @@ def plan(
     flops = step_flops(work, recipe.routed, recipe.model.depth, lora is not None)
     largest = max(batches, key=lambda batch: sum(c.video + c.words for c in batch))
     memories = [
-        _memory(recipe, networks, largest, cluster, checkpointed) for checkpointed in (False, True)
+        _memory(recipe, networks, largest, cluster, checkpointed)
+        for checkpointed in (recipe.parallel.checkpoint, True)
     ]
     return Plan(
         recipe=recipe,
@@ -151,7 +158,7 @@ def plan(
         assumed=assumed,
         tokens=sum(clip.video for batch in batches for clip in batch) / len(batches),
         work=work,
-        flops=flops * cluster.count,
+        flops=flops * (cluster.count // recipe.parallel.context),
         memory=memories[0],
         lean=memories[1],
     )
@@ -162,16 +169,50 @@ def advice(found: Plan) -> list[str]:
     limit, cluster = found.cluster.device.memory, found.cluster
     would = []
     if found.lean.total <= limit:
-        would.append(f"activation checkpointing ({gib(found.lean.total)})")
-    for name, memory in (("", found.memory), (" with checkpointing", found.lean)):
+        would.append(f"parallel.checkpoint=true ({gib(found.lean.total)})")
+    for name, memory in (("", found.memory), (" and parallel.checkpoint=true", found.lean)):
         spare = (limit - memory.state) / max(memory.activations, 1)
         tokens = int(found.recipe.tokens * spare) // 64 * 64
         if 0 < tokens < found.recipe.tokens:
             would.append(f"tokens={tokens}{name}")
             break
     if not cluster.device.is_cpu:
+        would += _shared(found)
         would += _more(found)
     return would
+
+
+def _shared(found: Plan) -> list[str]:
+    """As many ranks to each batch, of those that there are, as would do."""
+    recipe, cluster = found.recipe, found.cluster
+    context = 2 * recipe.parallel.context
+    while cluster.count % context == 0 and context <= recipe.model.heads:
+        parallel = replace(recipe.parallel, context=context)
+        sharing = replace(recipe, parallel=parallel)
+        held = _memory(sharing, found.networks, found.batch, cluster, recipe.parallel.checkpoint)
+        if held.total <= cluster.device.memory:
+            return [f"parallel.context={context} ({gib(held.total)})"]
+        context *= 2
+    return []
+
+
+def _check_context(recipe: TransformerRecipe, cluster: Cluster) -> None:
+    """See that so many ranks can share a batch.
+
+    Raises:
+        UserError: they cannot.
+    """
+    context, heads = recipe.parallel.context, recipe.model.heads
+    if context > heads:
+        raise UserError(
+            f"parallel.context is {context} and the transformer has {heads} heads: no more ranks "
+            f"than heads can share a batch, {heads} at most."
+        )
+    if cluster.count % context:
+        raise UserError(
+            f"parallel.context is {context} and there are {cluster.count} ranks ({cluster}): "
+            f"their number must be a multiple of {context}, or set parallel.context=1."
+        )
 
 
 def _sharded(recipe: TransformerRecipe) -> TransformerRecipe:
@@ -225,6 +266,7 @@ def _memory(
         recipe.text,
         clips,
         ranks=cluster.count if recipe.parallel.shard else 1,
+        context=recipe.parallel.context,
         checkpointed=checkpointed,
         element=element if cpu else 2,
         fused=not cpu,
@@ -240,11 +282,11 @@ def _more(found: Plan) -> list[str]:
     while count <= MOST_RANKS:
         memories = [
             _memory(recipe, found.networks, found.batch, Cluster(count, card), lean)
-            for lean in (False, True)
+            for lean in (recipe.parallel.checkpoint, True)
         ]
         fitting = [memory for memory in memories if memory.total <= card.memory]
         if fitting:
-            how = "" if fitting[0] is memories[0] else " with checkpointing"
+            how = "" if fitting[0] is memories[0] else " and parallel.checkpoint=true"
             more = "" if count == found.cluster.count else f"{count}x{card.name}"
             shard = "" if found.recipe.parallel.shard else "parallel.shard=true"
             would.append(" and ".join(part for part in (shard, more) if part) + how)

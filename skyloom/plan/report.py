@@ -83,6 +83,13 @@ def _notes(plan: Plan) -> list[str]:
         whole = "whole in every rank (parallel.shard=true divides them)"
         state = divided if plan.recipe.parallel.shard else whole
         notes.append(f"Weights, averages and the optimizer's moments are {state}.")
+    if plan.recipe.parallel.checkpoint:
+        notes.append(
+            "Blocks are computed once more in the backward pass (parallel.checkpoint), about a "
+            "third more work, which the share of the peak rate must allow for."
+        )
+    if plan.recipe.parallel.context > 1:
+        notes.append(f"{plan.recipe.parallel.context} ranks share the tokens of each batch.")
     return notes
 
 

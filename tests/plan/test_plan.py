@@ -133,14 +133,18 @@ def test_what_does_not_fit_and_what_would(tmp_path: Path, capsys: pytest.Capture
     words = ["plan", str(recipe), "--gpus", "4xA10", "--price", "2", "--json", str(out)]
     assert cli.main(words) == 0
     said = capsys.readouterr().out
-    assert "It does not fit" in said and "activation checkpointing" in said
+    assert "It does not fit" in said and "parallel.checkpoint=true" in said
     figures = json.loads(out.read_text())
     assert not figures["fits"] and figures["would"]
     assert figures["cost"] == pytest.approx(figures["hours"] * 4 * 2)
     # What is advised does fit.
     (tokens,) = [w for w in figures["would"] if w.startswith("tokens=")]
-    fewer = plan(load_recipe(recipe, [tokens.split()[0]]), parse_cluster("4xA10"))
-    assert fewer.fits or (fewer.lean.total <= fewer.cluster.device.memory)
+    cards = parse_cluster("4xA10")
+    for said in figures["would"]:
+        if "A10" not in said and "x" not in said.split("=")[0]:
+            settings = [word for word in said.split() if "=" in word]
+            assert plan(load_recipe(recipe, settings), cards).fits, said
+    assert tokens
     with pytest.raises(UserError, match="needs about .* and there are .* what would fit is"):
         require(load_recipe(recipe), Cluster(1, Device("cpu", 1.0, 2**30)))
 
@@ -154,6 +158,22 @@ def test_state_is_whole_in_every_rank_unless_the_recipe_divides_it() -> None:
     whole = plan(recipe, cards)
     assert not whole.fits and plan(divided, cards).fits
     assert any(said.startswith("parallel.shard=true") for said in advice(whole))
+
+
+def test_what_ranks_share_they_need_not_keep(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('out="o"\ndata="none"\nautoencoder="a"\npreset="sd3-d15"\ntokens=65536\n')
+    cards = parse_cluster("8xH100")
+    whole = plan(load_recipe(recipe), cards)
+    shared = plan(load_recipe(recipe, ["parallel.context=4"]), cards)
+    # What the loss keeps of a token is not divided, all that blocks keep is.
+    assert whole.memory.activations > 3.5 * shared.memory.activations
+    assert shared.tokens_per_step == whole.tokens_per_step / 4
+    lean = plan(load_recipe(recipe, ["parallel.checkpoint=true"]), cards)
+    assert lean.memory == lean.lean == whole.lean and lean.flops == whole.flops
+    for context, sentence in ((3, "a multiple of 3"), (16, "has 15 heads")):
+        with pytest.raises(UserError, match=sentence):
+            plan(load_recipe(recipe, [f"parallel.context={context}"]), cards)
 
 
 def test_training_is_refused_before_it_begins(
