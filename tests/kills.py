@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--longest", type=float, default=6.0, help="seconds between two kills")
+    parser.add_argument("--longest", type=float, default=4.0, help="seconds of work before a kill")
     parser.add_argument("--postgres", action="store_true")
     args = parser.parse_args()
     with ExitStack() as stack:
@@ -74,6 +74,8 @@ def _killing(jobs: Jobs, mixed: Mixed, pair: "Pair | Served", reference: dict, a
             kind = len(kinds) % len(mixed)
             kinds[jobs.submit(mixed.order(kind), OWNER).id] = kind
         pair.start()
+        if chance.random() < 0.9:  # else before anything is begun again, or while it is
+            _until_work(jobs)
         time.sleep(chance.uniform(0, args.longest))
         print(f"{time.monotonic() - began:6.1f} s  kill {killed + 1}: {pair.kill(chance)}, "
               f"{jobs.counts()}", flush=True)  # fmt: skip
@@ -83,6 +85,16 @@ def _killing(jobs: Jobs, mixed: Mixed, pair: "Pair | Served", reference: dict, a
     while jobs.counts()["queued"] + jobs.counts()["in_progress"] and time.monotonic() < end:
         time.sleep(0.2)
     return _verdict(jobs, kinds, killed, reference)
+
+
+def _until_work(jobs: Jobs) -> None:
+    """Wait until somebody makes progress."""
+    total = jobs.tables.sa.text(
+        "SELECT sum(progress), sum(CASE WHEN status = 'completed' THEN 1 ELSE 0 END) "
+        "FROM skyloom_jobs"
+    )
+    before = jobs.tables.rows(total)
+    workers.until(lambda: jobs.tables.rows(total) != before, workers.START_SECONDS)
 
 
 def _verdict(jobs: Jobs, kinds: dict, killed: int, reference: dict) -> int:

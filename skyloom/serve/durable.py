@@ -66,7 +66,7 @@ class DurableSampler(Sampler):
         number, self._calls = self._calls, self._calls + 1
         key = f"{self._work}/{number:04d}.safetensors"
         mark = fingerprint(self._model, pieces, settings)
-        fresh: list[Tensor] = []
+        latents: list[Tensor] = []
 
         def seen(step: int, count: int, estimates: list[Tensor]) -> None:
             if self._watch is not None:
@@ -75,22 +75,21 @@ class DurableSampler(Sampler):
                 watch(step, count, estimates)
 
         def make() -> str:
-            fresh.extend(self._sampler.sample(pieces, settings, progress, seen))
-            self._keep(key, mark, fresh)
+            kept = self._kept(key, mark)
+            if kept is not None:
+                latents.extend(kept)
+                if progress is not None:
+                    progress(settings.steps, settings.steps)
+            else:
+                latents.extend(self._sampler.sample(pieces, settings, progress, seen))
+                self._keep(key, mark, latents)
+                self._done()
             return key
 
         self._step(f"window {number}", make)
-        if not fresh:
-            kept = self._kept(key, mark)
-            if kept is None:  # of another model, or lost
-                make()
-            else:
-                fresh.extend(kept)
-                if progress is not None:
-                    progress(settings.steps, settings.steps)
-                return fresh
-        self._done()
-        return fresh
+        if not latents:  # the queue knew that it was done
+            make()
+        return latents
 
     def denoiser(self, pieces: Sequence[Piece], settings: Settings) -> Denoise:
         """As that of the sampler which many share."""

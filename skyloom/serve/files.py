@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, Protocol, runtime_checkable
 
 from skyloom.errors import UserError
 from skyloom.extras import need
@@ -22,6 +22,31 @@ from skyloom.extras import need
 KEY = re.compile(r"[a-z]+(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+")
 _RENAMING = ("file", "local", "sftp", "ssh", "smb")  # what has files that are seen half-written
 _BLOCK = 1 << 20
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """Bytes from the outside: an upload, an open file."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, at most so many."""
+
+
+@runtime_checkable
+class Opened(Readable, Protocol):
+    """A file of a store, open for reading; whatever class its driver has."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place in it."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+    def __enter__(self) -> "Opened":
+        """Itself."""
+
+    def __exit__(self, *error: object) -> bool | None:
+        """Close it."""
 
 
 class Files:
@@ -61,7 +86,7 @@ class Files:
         """The file of a key where the store is a folder of this machine, else None."""
         return Path(self._place(key)) if self._local else None
 
-    def put(self, source: bytes | Path | BinaryIO, kind: str = "uploads", suffix: str = "") -> str:
+    def put(self, source: bytes | Path | Readable, kind: str = "uploads", suffix: str = "") -> str:
         """Keep a file under a new key that nobody can guess.
 
         Args:
@@ -106,13 +131,14 @@ class Files:
         with self.local(key) as path:
             return self.put(path, kind, Path(key).suffix)
 
-    def open(self, key: str) -> IO[bytes]:
+    def open(self, key: str) -> Opened:
         """The bytes of a key, to read from any place in them.
 
         Raises:
             FileNotFoundError: there is none.
         """
-        return self._fs.open(self._place(key), "rb")
+        opened: Opened = self._fs.open(self._place(key), "rb")
+        return opened
 
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:

@@ -19,7 +19,7 @@ from workers import OWNER, Mixed, WorkerProcess, digests, finished, opened, unti
 from skyloom.serve.jobs import Jobs
 from skyloom.serve.order import Order
 
-LONG = {"prompt": "a ball", "size": (32, 32), "seconds": 30.0, "model": "model", "steps": 20}
+LONG = {"prompt": "a ball", "size": (32, 32), "seconds": 24.0, "model": "model", "steps": 8}
 SHORT = {**LONG, "seconds": 0.5, "steps": 2}
 Digests = Mapping[int, Mapping[str, str]]
 
@@ -142,9 +142,9 @@ def test_a_successor_goes_on_in_the_middle_of_a_clip(place: Place, jobs: Jobs) -
     assert job is not None and job.status == "queued" and 0 < job.progress < 100
     assert parked.items() >= killed.items(), "a window was made again"
     assert jobs.workers() == 0
-    with place.working() as worker:
+    with place.working("--drain", "100") as worker:
         until(lambda: jobs.get(id, OWNER).status == "in_progress")
-        assert worker.leave() == 0  # it has ten seconds to end what it makes
+        assert worker.leave(120) == 0  # it has time to end what it makes
         (job,) = finished(jobs, [id], seconds=0.1)
     assert job.status == "completed" and job.attempts == 3
 
