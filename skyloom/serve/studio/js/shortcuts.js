@@ -31,6 +31,7 @@ export function showShortcuts() {
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": "keys-title", onclose: () => dialog.remove() },
     h("h2", { id: "keys-title" }, "Keyboard"),
     h("dl", { class: "keys" }, KEYS.map(([keys, what]) => h("div", {}, h("dt", {}, h("kbd", {}, keys)), h("dd", {}, what)))),
+    h("p", { class: "soft small" }, "Everything here goes through the API: ", h("a", { href: "/docs" }, "its reference"), "."),
     h("div", { class: "row end" }, button("Close", { class: "primary", onclick: () => dialog.close() })));
   document.body.append(dialog);
   dialog.showModal();

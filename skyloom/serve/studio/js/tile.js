@@ -24,10 +24,12 @@ export const titleOf = (clip) => clip.prompt?.trim() || `${kindOf(clip)} without
 
 export const aspectOf = (clip) => (/^\d+x\d+$/.test(clip.size ?? "") ? clip.size.replace("x", " / ") : "1 / 1");
 
-// Only what is on the screen plays: a hundred decoders at once would stop a phone.
+// Only what is on the screen is fetched and plays: a hundred decoders at once would stop a phone.
 const seen = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
-    if (isIntersecting && !calm()) target.play().catch(() => {});
+    if (isIntersecting && !target.hasAttribute("src")) show(target, target.dataset.clip, "video");
+    target.autoplay = isIntersecting && !calm(); // its bytes may come later than it is seen
+    if (target.autoplay) target.play().catch(() => {});
     else target.pause();
   }
 }, { threshold: 0.25 });
@@ -35,9 +37,8 @@ const seen = new IntersectionObserver((entries) => {
 /** The moving picture of a finished clip. */
 export function loopingPreview(clip) {
   if (clips.isPicture(clip)) return show(h("img", { alt: "", loading: "lazy" }), clip.id, "video");
-  const video = h("video", { muted: true, loop: true, playsinline: true, preload: "metadata", tabindex: -1, "aria-hidden": "true" });
+  const video = h("video", { muted: true, loop: true, playsinline: true, preload: "metadata", tabindex: -1, "aria-hidden": "true", data: { clip: clip.id } });
   show(video, clip.id, "thumbnail", "poster");
-  show(video, clip.id, "video");
   seen.observe(video);
   return video;
 }
