@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 120
+START_SECONDS = 300
 SMALL = {"size": "32x32", "seconds": "0.5", "steps": "2"}
 """Fields of a video that the tiny model makes at once."""
 
