@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from skyloom.autoencoder.config import AutoencoderConfig
 from skyloom.autoencoder.folder import load_autoencoder, save_autoencoder
 from skyloom.autoencoder.model import Autoencoder
-from skyloom.config import load_toml, to_dict
+from skyloom.config import load_toml
 from skyloom.data.crops import DEFAULT_SHAPES, Crops, CropShape
 from skyloom.data.footage import real_sources
 from skyloom.device import pick_device, pick_dtype
-from skyloom.train.loop import LoopConfig, run
+from skyloom.train.loop import LoopConfig
 from skyloom.train.optim import OptimConfig
-from skyloom.train.parallel import together
 from skyloom.train.prefetch import Prefetch
 from skyloom.train.ranks import ALONE, Ranks
+from skyloom.train.start import train
 
 FIT_BATCHES = 160
 FAR_STEP = 10**9
@@ -193,15 +193,4 @@ def main(
 ) -> int:
     """Train by a recipe file, with the other processes if torchrun started some; see `loop.run`."""
     recipe = load_toml(AutoencoderRecipe, recipe_path, overrides)
-    with together() as ranks:
-        return run(
-            AutoencoderTask(recipe, ranks),
-            recipe.optim,
-            recipe.loop,
-            Path(recipe.out),
-            to_dict(recipe),
-            minutes,
-            "autoencoder",
-            allow_changes,
-            ranks,
-        )
+    return train(recipe, AutoencoderTask, "autoencoder", minutes, allow_changes)

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from skyloom.autoencoder.folder import load_autoencoder
 from skyloom.autoencoder.model import Autoencoder
-from skyloom.config import to_dict
 from skyloom.data.latents import LatentDataset
 from skyloom.data.order import shuffled
 from skyloom.device import pick_device, pick_dtype
@@ -28,13 +27,12 @@ from skyloom.plan.plan import require
 from skyloom.text.bundled import BundledTextEncoder
 from skyloom.text.tokenizer import Tokenizer
 from skyloom.train.batches import Batch, LatentBatches
-from skyloom.train.loop import run
 from skyloom.train.lora import ADAPTERS, adapt, merged, save_adapters
-from skyloom.train.parallel import apply, together
 from skyloom.train.prefetch import Prefetch
 from skyloom.train.ranks import ALONE, Ranks
 from skyloom.train.recipe import TransformerRecipe, load_recipe
 from skyloom.train.samples import Samples
+from skyloom.train.start import train
 from skyloom.train.truth import TruthHead, truth_labels
 from skyloom.transformer.context import ALL_HERE, Context
 from skyloom.transformer.model import Output, Transformer
@@ -252,17 +250,12 @@ def main(
         )
     # Muon is for whole matrices; the factors of one are moved by AdamW.
     optim = replace(recipe.optim, muon=False) if recipe.lora.rank else recipe.optim
-    with together(recipe.parallel) as ranks:
-        task = TransformerTask(recipe, ranks)
-        apply(recipe.parallel, task.modules, ranks)
-        return run(
-            task,
-            optim,
-            recipe.loop,
-            Path(recipe.out),
-            to_dict(recipe),
-            minutes,
-            "transformer",
-            allow_changes,
-            ranks,
-        )
+    return train(
+        recipe,
+        TransformerTask,
+        "transformer",
+        minutes,
+        allow_changes,
+        optim=optim,
+        parallel=recipe.parallel,
+    )

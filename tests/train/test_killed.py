@@ -17,19 +17,19 @@ from skyloom.train.journal import WALL_CLOCK
 MANY = Path(__file__).with_name("many.py")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 STEPS = 1500
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds after which a run that writes nothing has failed."""
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, steps: int = STEPS) -> subprocess.Popen[str]:
     """A run of one process that saves every 7 steps."""
-    arguments = [sys.executable, MANY, folder, 1, STEPS, 7, "whole", "no"]
+    arguments = [sys.executable, MANY, folder, 1, steps, 7, "whole", "no"]
     return subprocess.Popen(
         list(map(str, arguments)), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
     )
 
 
-def ended(folder: Path) -> dict[str, object]:
+def ended(folder: Path, steps: int = STEPS) -> dict[str, object]:
     """All that a run leaves, but for what tells of the machine."""
     (last,) = sorted((folder / "checkpoints").glob("step_*"))[-1:]
     logs = {
@@ -38,7 +38,7 @@ def ended(folder: Path) -> dict[str, object]:
     }
     state = {file.name: file.read_bytes() for file in last.iterdir() if file.suffix != ".json"}
     state.pop("SHA256SUMS", None)  # of the times in meta.json as well
-    assert state and json.loads((last / "meta.json").read_text())["step"] == STEPS
+    assert state and json.loads((last / "meta.json").read_text())["step"] == steps
     return {"logs": logs, "state": state, "model": (folder / "model/weights.json").read_bytes()}
 
 
@@ -56,21 +56,27 @@ def newest(folder: Path) -> str:
     return max((path.name for path in (folder / "checkpoints").glob("*")), default="")
 
 
+def kill(folder: Path, rng: random.Random, steps: int = STEPS) -> None:
+    """Start a run and kill it at some moment, a little after it has come to train."""
+    before, began = newest(folder), time.monotonic()
+    run = start(folder, steps)
+    while newest(folder) == before and run.poll() is None:
+        assert time.monotonic() < began + PATIENCE
+        time.sleep(0.005)
+    time.sleep(rng.uniform(0, 0.05))
+    assert run.poll() is None, "it was quicker than so many kills: more steps"
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+
+
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_it_ends_with_the_same_bytes(
     never_killed: dict[str, object], tmp_path: Path, kills: int
 ) -> None:
+    """kill_often.py does the same 200 times."""
     rng = random.Random(kills)
     for _ in range(kills):
-        before, began = newest(tmp_path), time.monotonic()
-        run = start(tmp_path)
-        while newest(tmp_path) == before and run.poll() is None:  # it has come to train
-            assert time.monotonic() < began + PATIENCE
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.05))
-        assert run.poll() is None, "it was quicker than so many kills: more steps"
-        run.send_signal(signal.SIGKILL)
-        run.communicate()
+        kill(tmp_path, rng)
     with start(tmp_path) as run:
         _, said = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, said
