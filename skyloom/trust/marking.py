@@ -186,10 +186,9 @@ def identity(model_folder: Path | None) -> tuple[str, str]:
 
     root = BUNDLED if model_folder is None else Path(model_folder)
     name = "skyloom, bundled" if model_folder is None else root.resolve().name
-    try:
-        return name, sha256(root / INDEX)
-    except OSError as error:
-        raise UserError(f"There is no model in '{root}': {error.strerror}.") from error
+    if not (root / INDEX).is_file():
+        raise UserError(f"There is no model in '{root}': it has no {INDEX}.")
+    return name, sha256(root / INDEX)
 
 
 def kept_of(edit: "Edit") -> Kept | None:

@@ -106,9 +106,16 @@ class Claim:
 
 
 def sha256(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The sha256 of a file, in hexadecimal.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"'{path}' cannot be read: {error.strerror}.") from error
 
 
 def payload_text(payload: int) -> str:
@@ -255,17 +262,12 @@ class _Signing:
         relation = "parentOf" if given.parent else "componentOf"
         label = _label(number)
         said = {"title": given.path.name, "relationship": relation, "label": label}
-        try:
-            with given.path.open("rb") as file:
-                try:
-                    self.builder.add_ingredient(said, mime(given.path), file)
-                except self._refused:  # its suffix is not what it is: bytes, then
-                    file.seek(0)
-                    self.builder.add_ingredient(said, UNKNOWN, file)
-        except OSError as error:
-            raise UserError(
-                f"'{given.path}' is gone before the result could name it: {error.strerror}."
-            ) from error
+        with given.path.open("rb") as file:
+            try:
+                self.builder.add_ingredient(said, mime(given.path), file)
+            except self._refused:  # its suffix is not what it is: bytes, then
+                file.seek(0)
+                self.builder.add_ingredient(said, UNKNOWN, file)
 
     def sign(self, kind: str, source: Any, target: Any, path: Path) -> bytes:
         """Write what is signed to `target`; returns the manifest."""

@@ -30,6 +30,8 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
 _NOT_BROKEN = ("signingCredential.untrusted", "signingCredential.ocsp.inaccessible")
 """Codes that only say that nobody here knows the signer."""
 
+_SEARCHED = 2**23  # bytes at each end of a file
+
 _MOST_SHOWN = 500  # characters of any text of a manifest
 
 
@@ -96,7 +98,7 @@ def read_manifests(path: Path, own: Credentials | None = None) -> Manifests:
                 found.append(_understood(store, reader.get_validation_state(), where))
         except c2pa.C2paError as error:
             said = str(error)
-            if "ManifestNotFound" in said or ("NotSupported" in said and told is None):
+            if "ManifestNotFound" in said or (told is None and not _mentions(path)):
                 return
             found.append(Manifests(UNREADABLE, where, (said[:_MOST_SHOWN],)))
 
@@ -114,6 +116,15 @@ def _context(c2pa: Any, own: Credentials | None) -> Any:
     if own is not None:
         settings["trust"] = {"user_anchors": own.authority or "", "allowed_list": own.chain}
     return c2pa.Context(c2pa.Settings.from_dict(settings))
+
+
+def _mentions(path: Path) -> bool:
+    """Whether a file that c2pa cannot read has a manifest in it at all, at one of its ends."""
+    with path.open("rb") as file:
+        ends = file.read(_SEARCHED)
+        file.seek(max(0, file.seek(0, 2) - _SEARCHED))
+        ends += file.read()
+    return b"jumb" in ends and b"c2pa" in ends
 
 
 def _kind(path: Path) -> str:

@@ -1,0 +1,300 @@
+"""Manifests in real files: read by c2pa's own reader, and by `skyloom verify`."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import c2pa
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for clips.py
+from clips import moving
+
+from skyloom import cli, video
+from skyloom.errors import UserError
+from skyloom.trust import keys
+from skyloom.trust.marking import Marking, identity
+from skyloom.trust.provenance import Claim, inputs_of, mime, needs_sidecar, sidecar, sign
+from skyloom.trust.reading import read_manifests
+from skyloom.trust.verify import verify
+from skyloom.video import Video
+
+PROMPT = "a red ball rolls"
+CLAIM = Claim("generate", "test", "ab" * 32, 7, PROMPT, "cd" * 32, {"size": "64x32"}, watermark=5)
+
+
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def own() -> keys.Credentials:
+    return keys.credentials()
+
+
+def noise(frames: int = 6, seed: int = 0) -> Video:
+    rng = np.random.default_rng(seed)
+    return Video(rng.integers(0, 256, (frames, 32, 64, 3), dtype=np.uint8), 12.0)
+
+
+def written(path: Path, seed: int = 0) -> Path:
+    still = path.suffix in (".png", ".jpg", ".webp", ".bmp")
+    video.write(noise(1 if still else 6, seed), path)
+    return path
+
+
+def store(path: Path) -> dict:
+    """What c2pa's own reader, with no settings of ours, says of a file."""
+    with path.open("rb") as file:
+        beside = sidecar(path).read_bytes() if needs_sidecar(path) else None
+        with c2pa.Reader(mime(path), file, beside) as reader:
+            return json.loads(reader.json()) | {"state": reader.get_validation_state()}
+
+
+def active(path: Path) -> dict:
+    found = store(path)
+    return found["manifests"][found["active_manifest"]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x.mp4", "x.gif", "x.webm", "x.safetensors", "x.png", "x.jpg", "x.webp", "x.bmp"],
+)
+def test_every_file_is_valid(tmp_path: Path, own: keys.Credentials, name: str) -> None:
+    path = written(tmp_path / name)
+    before = video.read(path).frames
+    sign(path, CLAIM, own)
+    assert np.array_equal(video.read(path).frames, before)
+    found = store(path)
+    assert found["state"] == "Valid"
+    manifest = found["manifests"][found["active_manifest"]]
+    assert manifest["title"] == name
+    said = {one["label"]: one["data"] for one in manifest["assertions"]}
+    first, second = said["c2pa.actions.v2"]["actions"]
+    assert first["action"] == "c2pa.created"
+    assert first["digitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    assert second["action"] == "c2pa.watermarked"
+    assert said["c2pa.soft-binding"]["blocks"][0]["value"] == "000000000005"
+    made = said["org.skyloom.generation"]
+    assert (made["prompt"], made["seed"], made["model_sha256"]) == (PROMPT, 7, "ab" * 32)
+    mine = read_manifests(path, own)
+    assert mine.state == "Trusted" and mine.statements[0].made_by_model
+    assert mine.where == ("inside" if not needs_sidecar(path) else "x.c2pa")
+
+
+def test_a_flipped_byte_is_found(tmp_path: Path, own: keys.Credentials) -> None:
+    for name in ("x.mp4", "x.png", "x.safetensors"):
+        path = written(tmp_path / name)
+        sign(path, CLAIM, own)
+        data = bytearray(path.read_bytes())
+        # the manifest is in front, and has padding that no hash covers: pictures are behind it
+        for place in (len(data) * 7 // 10, len(data) * 8 // 10, len(data) - 40):
+            flipped = bytearray(data)
+            flipped[place] ^= 1
+            path.write_bytes(flipped)
+            found = read_manifests(path, own)
+            assert found.state in ("Invalid", "unreadable"), (name, place, len(data), found)
+        path.write_bytes(data)
+        assert read_manifests(path, own).state == "Trusted"
+
+
+def test_an_edit_shows_both_manifests(tmp_path: Path, own: keys.Credentials) -> None:
+    parent, other = written(tmp_path / "a.mp4"), written(tmp_path / "b.png", 1)
+    sign(parent, CLAIM, own)
+    result = written(tmp_path / "c.mp4", 2)
+    claim = replace(CLAIM, operation="connect", seed=8, inputs=inputs_of([parent, other]))
+    sign(result, claim, own)
+    assert len(store(result)["manifests"]) == 2
+    manifest = active(result)
+    told = [(one["title"], one["relationship"]) for one in manifest["ingredients"]]
+    assert told == [("a.mp4", "parentOf"), ("b.png", "componentOf")]
+    said = {one["label"]: one["data"] for one in manifest["assertions"]}
+    actions = said["c2pa.actions.v2"]["actions"]
+    assert [one["action"] for one in actions] == [
+        "c2pa.opened", "c2pa.placed", "c2pa.edited", "c2pa.watermarked"
+    ]  # fmt: skip
+    assert actions[2]["digitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+    mine = read_manifests(result, own)
+    assert [one.generation["seed"] for one in mine.statements] == [8, 7]
+    again = written(tmp_path / "d.mp4", 3)
+    sign(again, replace(claim, seed=9, inputs=inputs_of([result])), own)
+    seeds = [one.generation["seed"] for one in read_manifests(again, own).statements]
+    assert seeds[0] == 9 and sorted(seeds[1:]) == [7, 8]
+
+
+def test_inputs_of_every_kind(tmp_path: Path, own: keys.Credentials) -> None:
+    """Also those that C2PA has no word for, that are broken, or are not what they are called."""
+    raw, broken = written(tmp_path / "a.safetensors"), written(tmp_path / "b.mp4")
+    sign(broken, CLAIM, own)
+    data = bytearray(broken.read_bytes())
+    data[-30] ^= 1
+    broken.write_bytes(data)
+    false = tmp_path / "c.mp4"
+    false.write_bytes(written(tmp_path / "c.png").read_bytes())
+    for given in (raw, broken, false):
+        result = written(tmp_path / "x.mp4")
+        sign(result, replace(CLAIM, inputs=inputs_of([given])), own)
+        assert read_manifests(result, own).state == "Trusted"
+        assert active(result)["ingredients"][0]["title"] == given.name
+    with pytest.raises(UserError, match="cannot be read"):
+        sign(result, replace(CLAIM, inputs=inputs_of([tmp_path / "no.png"])), own)
+    assert read_manifests(result, own).state == "Trusted"  # as it was
+
+
+def test_a_copy_by_others_loses_it_and_keeps_the_mark(tmp_path: Path) -> None:
+    marking = Marking.ready()
+    path, copy = tmp_path / "x.mp4", tmp_path / "copy.mp4"
+    claim = replace(CLAIM, watermark=77)
+    with (
+        marking.signed(path, claim) as unfinished,
+        video.VideoWriter(unfinished, (128, 128), 12.0) as writer,
+    ):
+        for piece in marking.mark([moving(36)], claim, 12.0):
+            writer.append(piece)
+    with av.open(str(path)) as source, av.open(str(copy), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    whole, bare = verify(path), verify(copy)
+    assert whole.manifests.state == "Trusted" and whole.agrees
+    assert bare.manifests.state == "none" and bare.marked and bare.agrees is None
+    assert bare.as_json()["watermark"]["payload"] == "00000000004d"
+    assert "does not say where it comes from" in bare.sentences()[0]
+
+
+def test_nothing_appears_unsigned(tmp_path: Path) -> None:
+    marking = Marking.ready()
+    path = tmp_path / "x.webm"
+    claim = replace(CLAIM, inputs=inputs_of([tmp_path / "gone.png"]))
+    with (
+        pytest.raises(UserError, match="cannot be read"),
+        marking.signed(path, claim) as unfinished,
+    ):
+        video.write(noise(), unfinished)
+        assert not path.exists()
+    assert [one.name for one in tmp_path.iterdir()] == ["config"]
+
+
+def test_the_prompt_may_be_hidden(tmp_path: Path) -> None:
+    from skyloom.request import Request
+
+    request = Request(PROMPT)
+    told = Marking.ready().claim("generate", request)
+    hidden = Marking.ready(hide_prompt=True).claim("generate", request)
+    assert told.prompt == PROMPT and hidden.prompt is None
+    assert told.watermark == hidden.watermark and told.prompt_sha256 == hidden.prompt_sha256
+    assert PROMPT not in json.dumps(hidden.told())
+    other = Marking.ready().claim("generate", replace(request, seed=1))
+    assert other.watermark != told.watermark
+    name, digest = identity(None)
+    assert name == told.model and len(digest) == 64
+    with pytest.raises(UserError, match="no model"):
+        identity(tmp_path)
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert cli.main(["verify", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_another_makers_manifest_is_shown_and_not_claimed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from skyloom.trust import certificates
+
+    now = datetime.now(UTC)
+    chain, private, _ = certificates.issue(now - timedelta(1), now + timedelta(1))
+    path = written(tmp_path / "x.png")
+    manifest = {
+        "claim_generator_info": [{"name": "Camera\x1b[31m & Co", "version": "9"}],
+        "assertions": [
+            {"label": "c2pa.actions.v2", "data": {"actions": [{
+                "action": "c2pa.created",
+                "digitalSourceType":
+                    "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"}]}},
+            {"label": "org.skyloom.generation", "data": "not what we write"},
+        ],
+    }  # fmt: skip
+    signer = c2pa.Signer.from_info(
+        c2pa.C2paSignerInfo(b"es256", chain.encode(), private.encode(), None)
+    )
+    signed = tmp_path / "y.png"
+    with path.open("rb") as source, signed.open("w+b") as target:
+        c2pa.Builder(manifest).sign(signer, "image/png", source, target)
+    out = said(capsys, str(signed))
+    assert "a name that nobody here vouches for" in out and "of no model that it tells" in out
+    assert "\x1b" not in out and "Camera" in out
+    figures = json.loads(said(capsys, str(signed), "--json"))
+    assert figures["c2pa"]["state"] == "Valid"
+    assert figures["c2pa"]["statements"][0]["made_by_model"] is False
+    assert figures["watermark"]["p_value"] is None  # there is no key here yet
+    assert "score" in figures["detector"]
+
+
+def test_broken_manifests(
+    tmp_path: Path, own: keys.Credentials, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "x.webm")
+    sign(path, CLAIM, own)
+    manifest = sidecar(path).read_bytes()
+    rng = np.random.default_rng(0)
+
+    def damaged() -> Iterator[bytes]:
+        yield b""
+        yield b"not a manifest"
+        yield manifest[: len(manifest) // 2]
+        for _ in range(20):
+            data = bytearray(manifest)
+            for place in rng.integers(len(data), size=5):
+                data[place] ^= int(rng.integers(1, 256))
+            yield bytes(data)
+
+    for data in damaged():
+        sidecar(path).write_bytes(data)
+        found = read_manifests(path, own)
+        assert found.state in ("Invalid", "unreadable", "none") or data == manifest
+    sidecar(path).write_bytes(manifest[: len(manifest) // 2])
+    assert "cannot be read" in said(capsys, str(path))
+
+
+def test_what_is_no_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text.mp4").write_text("not a film")
+    for name, sentence in (
+        ("text.mp4", "not a video"),
+        ("nothing.mp4", "does not exist"),
+        (".", "is a folder"),
+    ):
+        assert cli.main(["verify", str(tmp_path / name)]) == 2
+        err = capsys.readouterr().err
+        assert sentence in err and err.count("\n") == 1
+    plain = written(tmp_path / "plain.mp4")
+    out = said(capsys, str(plain))
+    assert "Manifest: none" in out and "there is no key here" in out
+    (tmp_path / "key").write_text("12")
+    assert cli.main(["verify", str(plain), "--key", str(tmp_path / "key")]) == 2
+    (tmp_path / "key").write_text("ab" * 32)
+    assert "Watermark: none" in said(capsys, str(plain), "--key", str(tmp_path / "key"))
+
+
+def test_trust_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["trust", "init"]) == 0
+    assert "signing key" in capsys.readouterr().out
+    assert cli.main(["trust", "init"]) == 2
+    assert "--renew" in capsys.readouterr().err
+    place = keys.folder()
+    cert, private = str(place / keys.CHAIN), str(place / keys.PRIVATE)
+    assert cli.main(["trust", "sign-with", cert, private]) == 0
+    assert "signs what is made here" in capsys.readouterr().out
+    assert cli.main(["trust", "sign-with", cert]) == 2
+    assert "one of them" in capsys.readouterr().err
+    assert cli.main(["trust", "sign-with", cert, "--command", "false"]) == 2
+    assert "failed with code 1" in capsys.readouterr().err
