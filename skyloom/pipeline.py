@@ -28,7 +28,7 @@ from skyloom.limits import check_memory, check_seconds, check_size, check_words
 from skyloom.modelfolder import Model, load_model
 from skyloom.motion import MotionPath
 from skyloom.request import Request
-from skyloom.sampler import Piece, Progress, Sampler, part_of, shared_settings
+from skyloom.sampler import Piece, Progress, Sampler, Watch, part_of, shared_settings
 from skyloom.storyboard import Plan, Story, film, plan, read_story
 from skyloom.tiles import Growth, large_image
 from skyloom.video import Video
@@ -189,11 +189,14 @@ class Skyloom:
         return film(story, self.autoencoder.stride[0], make, character=character)
 
     def sample(
-        self, requests: Sequence[Request], progress: Progress | None = None
+        self,
+        requests: Sequence[Request],
+        progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> list[Float[Tensor, "C _T _H _W"]]:
         """The clean latents of requests that are each made in one window, in one packed batch."""
         pieces = [self._piece(request, self.spans(request)[0]) for request in requests]
-        return self.sampler.sample(pieces, shared_settings(requests), progress)
+        return self.sampler.sample(pieces, shared_settings(requests), progress, watch)
 
     def stream(self, request: Request, progress: Progress | None = None) -> Iterator[Frames]:
         """The frames of a clip of any length, as they are made; memory does not grow with it.

@@ -61,6 +61,7 @@ FLAGS = {
     "skyloom bench editing": f"{BENCH} --quick",
     "skyloom bench speed": BENCH,
     "skyloom bench training": "--json --quick",
+    "skyloom bench serving": BENCH,
     "skyloom bench native": "--json --out --picture --quick -o",
 }
 

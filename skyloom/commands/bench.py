@@ -13,12 +13,13 @@ def add_verbs(verbs: Verbs) -> None:
     parser = add_verb(
         verbs,
         "bench",
-        "measure reconstruction, adherence, editing, speed, training or native sizes",
+        "measure reconstruction, adherence, editing, speed, training, native sizes or serving",
         "skyloom bench reconstruction holiday.mp4\n"
         "skyloom bench adherence --json adherence.json\n"
         "skyloom bench editing --quick\n"
         "skyloom bench speed\n"
         "skyloom bench training --quick\n"
+        "skyloom bench serving\n"
         "skyloom bench native --quick",
         run_reconstruction,
     )
@@ -75,7 +76,14 @@ def add_verbs(verbs: Verbs) -> None:
         help="where it works; interrupted, it goes on (default: %(default)s)")  # fmt: skip
     add("--picture", type=Path, metavar="FILE", help="a .png of clips of both")
     add("--quick", action="store_true", help="everything once, to try it")
-    for bench in (reconstruction, adherence, editing, speed, training, native):
+    serving = add_verb(
+        benches,
+        "serving",
+        "clips a second of jobs that share their passes, and how soon a preview is seen",
+        "skyloom bench serving --json serving.json",
+        run_serving,
+    )
+    for bench in (reconstruction, adherence, editing, speed, training, native, serving):
         add = bench.add_argument
         if bench not in (training, native):
             add("--model", type=Path, metavar="FOLDER", help="a model folder, not the bundled one")
@@ -136,6 +144,14 @@ def run_native(args: argparse.Namespace) -> None:
 
     config = native.QUICK if args.quick else None
     print(native.table(native.run(args.out, args.json, args.picture, config)))
+
+
+def run_serving(args: argparse.Namespace) -> None:
+    """Measure serving."""
+    _check_json(args)
+    from skyloom.bench import serving
+
+    print(serving.table(serving.run(args.model, args.json)))
 
 
 def _check_json(args: argparse.Namespace) -> None:

@@ -22,8 +22,8 @@ from skyloom.text.features import TextFeatures
 from skyloom.trajectory import Trajectory
 
 ROWS = {"cpu": 2048, "cuda": 32768}
-"""Rows of one pass by device: tokens and words, twice where guidance is on. On a CPU with matrix units
-a row cost 234 us in passes of 105 rows, 106 in 839, 93 in 1,678 and 88 in 5,034; beyond, more only
+"""Rows of one pass by device: tokens and words, twice where guidance is on. On a CPU with matrix
+units a row cost 234 us in passes of 105 rows, 106 in 839, 93 in 1,678 and 88 in 5,034: more only
 make others wait. A GPU takes more to be full: its figure is not measured."""
 PROMPTS = 256
 """Prompts whose features are kept."""
@@ -84,8 +84,8 @@ class Engine(Sampler):
     """
 
     def __init__(self, sampler: Sampler, rows: int | None = None) -> None:
-        network = sampler.network
-        super().__init__(sampler.transformer, sampler.text, network.prediction, sampler.device)
+        self.transformer, self.text, self.device = sampler.transformer, sampler.text, sampler.device
+        self.network = sampler.network
         self._rows = rows or ROWS.get(sampler.device.type, ROWS["cpu"])
         self.passes = self.moves = 0
         self._prompts: dict[str, TextFeatures] = {}
