@@ -19,7 +19,7 @@ from skyloom.trust.carriers import Carriers, carriers
 from skyloom.trust.coding import CODE_BITS, decode
 from skyloom.trust.observing import MOST_SECONDS, Observed, Seen, observe
 
-WHOLE_TRIES, CROPPED_TRIES = 0.5, 0.3
+WHOLE_TRIES, CROPPED_TRIES = 0.8, 0.35
 """Independent tries behind each place and moment that is looked at: neighbours see nearly the
 same. Measured on clips without a mark, see docs/trust.md."""
 

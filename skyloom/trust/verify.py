@@ -33,8 +33,7 @@ class Report:
         manifests: what it says of itself.
         found: the watermark; None where it was not looked for, for the reason in `unmarked`.
         unmarked: why no watermark was looked for.
-        detector: what the detector says, by name; None where there is none.
-        own: this computer has keys to compare with.
+        detector: what the detector says, by name; None where there is nothing to look at.
     """
 
     file: str
@@ -73,7 +72,7 @@ class Report:
                 "agrees_with_manifest": self.agrees,
                 "note": self.unmarked,
             },
-            "detector": self.detector or {"score": None, "note": "there is no detector here"},
+            "detector": self.detector or {"score": None, "note": "it cannot be shown"},
             "summary": self.sentences(),
         }
 
@@ -102,10 +101,10 @@ class Report:
     def _of_detector(self) -> list[str]:
         if self.detector is None:
             return []
-        score, verdict = self.detector.get("score"), self.detector.get("verdict", "")
+        score, verdict = self.detector["score"], self.detector["verdict"]
         if score is None:
-            return [f"Detector: says nothing ({verdict or self.detector.get('note', '')})."]
-        return [f"Detector: {verdict} (score {score:.3f}); without a mark, this is a guess."]
+            return [f"Detector: says nothing: {verdict or self.detector['note']}".rstrip(".") + "."]
+        return [f"Detector: {verdict} (score {score:.3f}); it guesses from looks alone."]
 
 
 def verify(path: Path, key: bytes | None = None) -> Report:
@@ -176,9 +175,14 @@ def _until_damaged(pieces: Iterator[Video]) -> Iterator[Video]:
         return
 
 
-def _detected(path: Path) -> dict[str, Any] | None:
-    """What the detector says, where there is one."""
-    return None
+def _detected(path: Path) -> dict[str, Any]:
+    """What the detector says, or why it says nothing."""
+    from skyloom.trust.detector import detect_file
+
+    try:
+        return detect_file(path)
+    except UserError as error:
+        return {"score": None, "verdict": "", "sure": False, "note": str(error)}
 
 
 def _of_manifests(manifests: Manifests) -> list[str]:
