@@ -47,9 +47,9 @@ FLAGS = {
     "skyloom train autoencoder": "--allow-changes --from --minutes",
     "skyloom train transformer": "--allow-changes --from --minutes",
     "skyloom worker": "--attached --concurrency --database --device --drain --files --keep-hours"
-    " --model",
+    " --model --policy",
     "skyloom serve": "--concurrency --database --device --drain --files --host --jobs --keep-hours"
-    " --model --no-worker --port --requests --storage --upload",
+    " --model --no-worker --policy --port --requests --storage --upload",
     "skyloom keys": "",
     "skyloom keys add": "--database --jobs --requests --storage --upload",
     "skyloom keys list": "--database",
@@ -63,6 +63,7 @@ FLAGS = {
     "skyloom bench training": "--json --quick",
     "skyloom bench serving": BENCH,
     "skyloom bench native": "--json --out --picture --quick -o",
+    "skyloom bench trust": "--json --prompts --quick",
 }
 
 

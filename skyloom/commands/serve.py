@@ -73,6 +73,8 @@ def _add_serve(verbs: Verbs) -> None:
     add("--device", default="auto", help="of the worker: auto, cpu, cuda, cuda:1, ...")
     add("--keep-hours", type=positive_number, default=168.0, metavar="H",
         help="how long finished jobs are kept (default: 168, a week)")  # fmt: skip
+    add("--policy", default="standard", metavar="NAME|FILE",
+        help="what may be made: strict, standard (default), off or a TOML file")  # fmt: skip
     add("--drain", type=positive_number, default=10.0, metavar="S",
         help="seconds that running jobs have to end at shutdown; a later start goes on with them "
              "(default: 10)")  # fmt: skip
@@ -128,18 +130,28 @@ def run(args: argparse.Namespace) -> None:
     from skyloom.serve.models import served_models
     from skyloom.serve.places import default_database, default_files
     from skyloom.serve.uploads import UploadLimits
+    from skyloom.trust.guard import Guards
+    from skyloom.trust.orders import check_order
+    from skyloom.trust.policy import load_policy
 
     models = served_models(args.model)
     for folder in models.values():
         multiple_of(folder)  # what is no model is found before anything is served
     database, files = args.database or default_database(), args.files or default_files()
-    jobs = Jobs(database, Files(files), keep_seconds=round(args.keep_hours * 3600))
+    guards = Guards(load_policy(args.policy))
+    jobs = Jobs(
+        database,
+        Files(files),
+        keep_seconds=round(args.keep_hours * 3600),
+        allow=check_order(guards),
+    )
     keyed = _keyed(args)
     listening = serving.bind(args.host, args.port)
     service = create_service(
         jobs, models, keyed=keyed, limits=_limits(args), uploads=UploadLimits()
     )
     log_to()
+    guards.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn's own while it runs; then we tidy up
     attendant = None
@@ -154,6 +166,7 @@ def run(args: argparse.Namespace) -> None:
     finally:
         if attendant is not None:
             attendant.stop(args.drain + _WORKER_PATIENCE)
+        guards.close()
         jobs.close()
 
 

@@ -50,6 +50,7 @@ ERRORS: dict[int | str, dict] = {
         422: "An Idempotency-Key that was used for something else",
         429: "Too much at once",
         500: "Something went wrong here",
+        503: "A guard of prompts does not answer",
     }.items()
 }
 

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from typing import IO
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
-from skyloom.serve.files import Files
+from skyloom.serve.files import Files, Opened
 from skyloom.serve.problem import Problem
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -70,7 +69,7 @@ def _span(said: str | None, size: int) -> tuple[int, int] | None:
     return start, stop
 
 
-def _blocks(file: IO[bytes], start: int, stop: int) -> Iterator[bytes]:
+def _blocks(file: Opened, start: int, stop: int) -> Iterator[bytes]:
     with file:
         file.seek(start)
         left = stop - start

@@ -22,6 +22,7 @@ from skyloom.serve.order import Order
 from skyloom.serve.problem import Problem, invalid, missing, shown
 from skyloom.serve.retries import Retries
 from skyloom.serve.uploads import Uploads
+from skyloom.trust.session import Refused
 
 UPLOADS_AT_ONCE = 8
 """Requests with files that are worked on at the same time; others wait their turn."""
@@ -176,6 +177,10 @@ _NAMED = {
 
 def refused(error: UserError) -> Problem:
     """A sentence for people as a bad request, with the field that it is about."""
+    if isinstance(error, Refused):
+        if error.verdict.failed is not None:
+            return Problem(503, str(error), code="guard_unavailable")
+        return invalid(str(error), "prompt", "unsafe_prompt")
     words = str(error).lower().replace("'", " ").split()
     param = next((_NAMED[word] for word in words[:5] if word in _NAMED), None)
     return invalid(str(error), param)
