@@ -69,11 +69,11 @@ def _killing(jobs: Jobs, mixed: Mixed, pair: "Pair | Served", reference: dict, a
     chance, kinds, killed = random.Random(args.seed), {}, 0
     began = time.monotonic()
     while killed < args.kills:
+        pair.start()
         waiting = jobs.counts()["queued"] + jobs.counts()["in_progress"]
         for _ in range(ROUNDS_AHEAD * len(mixed) - waiting):
             kind = len(kinds) % len(mixed)
             kinds[jobs.submit(mixed.order(kind), OWNER).id] = kind
-        pair.start()
         if chance.random() < 0.9:  # else before anything is begun again, or while it is
             _until_work(jobs)
         time.sleep(chance.uniform(0, args.longest))
@@ -94,7 +94,12 @@ def _until_work(jobs: Jobs) -> None:
         "FROM skyloom_jobs"
     )
     before = jobs.tables.rows(total)
-    workers.until(lambda: jobs.tables.rows(total) != before, workers.START_SECONDS)
+
+    def moved() -> bool:
+        counts = jobs.counts()
+        return jobs.tables.rows(total) != before or not counts["queued"] + counts["in_progress"]
+
+    workers.until(moved, workers.START_SECONDS)
 
 
 def _verdict(jobs: Jobs, kinds: dict, killed: int, reference: dict) -> int:

@@ -38,6 +38,8 @@ def add_verbs(verbs: Verbs) -> None:
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     add("--keep-hours", type=positive_number, default=168.0, metavar="H",
         help="how long finished jobs are kept (default: 168, a week)")  # fmt: skip
+    add("--policy", default="standard", metavar="NAME|FILE",
+        help="what may be made and shown: standard, strict, off, or a TOML file")  # fmt: skip
     add("--drain", type=positive_number, default=10.0, metavar="S",
         help="seconds that running jobs have to end at SIGTERM; then others go on with them "
              "(default: 10)")  # fmt: skip
@@ -52,7 +54,9 @@ def run(args: argparse.Namespace) -> None:
     from skyloom.serve.models import served_models
     from skyloom.serve.places import default_database, default_files
     from skyloom.serve.worker import Worker
+    from skyloom.trust.guard import Guards
     from skyloom.trust.marking import Marking
+    from skyloom.trust.policy import load_policy
 
     logging.basicConfig(format="skyloom worker: %(message)s", stream=sys.stderr)
     stop = threading.Event()
@@ -71,15 +75,18 @@ def run(args: argparse.Namespace) -> None:
         Files(args.files or default_files()),
         keep_seconds=round(args.keep_hours * 3600),
     )
-    worker = Worker(
-        jobs,
-        served_models(args.model),
-        lambda folder: _loaded(folder, args.device),
-        concurrency=args.concurrency,
-        marking=Marking.ready,
-        drain=args.drain,
-    )
-    worker.run(stop, lambda: print("skyloom worker: ready", flush=True))
+    with Guards(load_policy(args.policy)) as guards:
+        guards.start()
+        worker = Worker(
+            jobs,
+            served_models(args.model),
+            lambda folder: _loaded(folder, args.device),
+            concurrency=args.concurrency,
+            marking=Marking.ready,
+            guards=guards,
+            drain=args.drain,
+        )
+        worker.run(stop, lambda: print("skyloom worker: ready", flush=True))
     jobs.close()
 
 

@@ -1,19 +1,21 @@
 """From frames to the files that are delivered: the video, its thumbnail, its sheet of frames."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
 from skyloom import video
-from skyloom.framing import cover
 from skyloom.sampler import Progress
+from skyloom.serve.guarding import Watched, checked, small
 from skyloom.serve.job import SPRITESHEET, THUMBNAIL, VIDEO, Delivered
 from skyloom.serve.making import Making
 from skyloom.serve.order import Order
 from skyloom.sheets import Picked
 from skyloom.sound import carry_sounds
+from skyloom.trust.guard import Guards
 from skyloom.trust.marking import Marking
 from skyloom.video import Video, VideoWriter
 
@@ -32,37 +34,47 @@ def deliver(
     folder: Path,
     tell: Progress,
     marking: Marking | None = None,
+    guards: Guards | None = None,
 ) -> tuple[dict[str, Path], Delivered]:
     """Make everything and write it into a folder of this machine.
 
     Args:
         tell: is told of the steps; what it raises ends the work.
         marking: marks the frames and signs the files; None leaves them as they are.
+        guards: look at the words before anything is made, and at the frames.
 
     Returns:
         a file for each variant, and what they come to.
+
+    Raises:
+        Refused: the guards say no.
     """
+    said = None if guards is None else checked(guards, order)
+    watched = None if guards is None else Watched(guards, making.fps)
     path = folder / f"{VIDEO}{'.png' if making.count == 1 else '.mp4'}"
     picked, middle = Picked(making.count, making.fps), _Middle(making.count // 2)
     notes = [*making.notes]
 
-    def write(unfinished: Path, frames: Iterator[Frames]) -> None:
-        with VideoWriter(unfinished, making.size, making.fps) as writer:
+    def write(path: Path, frames: Iterator[Frames]) -> None:
+        with VideoWriter(path, making.size, making.fps) as writer:
             for piece in frames:
                 writer.append(piece)
                 middle.append(piece)
                 picked.append(small(piece, SHEET_SIDE))
         if making.sounds and making.count > 1:
-            notes.extend(carry_sounds(making.sounds, unfinished).notes)
+            notes.extend(carry_sounds(making.sounds, path).notes)
 
-    if marking is None:
-        write(path, making.frames(tell))
-    else:
+    frames = making.frames(tell)
+    if marking is not None:
         given = [inputs[role] for role in sorted(inputs)]
         claim = marking.claim(order.operation, making.asked, given, words=order.words)
-        with marking.signed(path, claim) as unfinished:
-            still, kept = making.count == 1, making.kept
-            write(unfinished, marking.mark(making.frames(tell), claim, making.fps, still, kept))
+        still = making.count == 1
+        frames = marking.mark(frames, claim, making.fps, still, making.kept)
+    write(path, frames if watched is None else watched.watch(frames))
+    if marking is not None:
+        if said is not None and watched is not None:
+            claim = replace(claim, guards=({**said, "frames": watched.record},))
+        marking.sign(path, claim)
     results = {
         VIDEO: path,
         THUMBNAIL: folder / f"{THUMBNAIL}.webp",
@@ -90,13 +102,3 @@ class _Middle:
         if 0 <= place < len(frames):
             self.frame = frames[place].copy()
         self._seen += len(frames)
-
-
-def small(frames: Frames, side: int) -> Frames:
-    """The frames with their longer side at most so many pixels."""
-    height, width = frames.shape[1:3]
-    share = side / max(width, height)
-    if share >= 1:
-        return frames
-    size = max(1, round(width * share)), max(1, round(height * share))
-    return np.stack([cover(frame, size, stretch=True) for frame in frames])

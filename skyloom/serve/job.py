@@ -24,7 +24,8 @@ class Failure:
     """Why a job failed.
 
     Attributes:
-        code: "invalid_request" | "unsafe_prompt" | "worker_lost" | "server_error".
+        code: "invalid_request" | "unsafe_content" | "guard_unavailable" | "worker_lost" |
+            "server_error".
         message: one sentence for people.
     """
 

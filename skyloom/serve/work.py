@@ -14,11 +14,14 @@ from skyloom import video
 from skyloom.errors import UserError
 from skyloom.pipeline import Skyloom
 from skyloom.sampler import Piece, Sampler
-from skyloom.serve.delivering import PREVIEW_SIDE, deliver, small
+from skyloom.serve.delivering import PREVIEW_SIDE, deliver
 from skyloom.serve.durable import DurableSampler, Step
+from skyloom.serve.guarding import small
 from skyloom.serve.making import making
 from skyloom.serve.running import Run
+from skyloom.trust.guard import Guards
 from skyloom.trust.marking import Marking
+from skyloom.trust.session import Refused
 from skyloom.video import Video
 
 SAMPLING = 0.95
@@ -39,6 +42,7 @@ def carry_out(
     finished: Callable[[], None],
     check: Callable[[], None],
     marking: Marking | None,
+    guards: Guards | None,
 ) -> None:
     """Make what a job orders and publish it.
 
@@ -50,6 +54,7 @@ def carry_out(
         finished: is told when a window is.
         check: ends the run by raising, where it is to end.
         marking: marks and signs what is made.
+        guards: say what may be made and shown.
 
     Raises:
         Stopped: the run is over.
@@ -68,7 +73,9 @@ def carry_out(
 
     try:
         plan = making(order, mine, inputs)
-        results, delivered = deliver(plan, order, inputs, folder, tell, marking)
+        results, delivered = deliver(plan, order, inputs, folder, tell, marking, guards)
+    except Refused:
+        raise
     except UserError as error:
         raise UserError(in_roles(str(error), inputs)) from error
     notes = tuple(in_roles(note, inputs) for note in delivered.notes)

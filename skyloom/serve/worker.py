@@ -28,6 +28,7 @@ from skyloom.serve.tables import APPLICATION, QUEUE_POLL, VERSION
 
 if TYPE_CHECKING:
     from skyloom.pipeline import Skyloom
+    from skyloom.trust.guard import Guards
     from skyloom.trust.marking import Marking
 
 TAKE_OVER_SECONDS = 2.0
@@ -48,6 +49,7 @@ class Worker:
         concurrency: jobs that are made at the same time.
         marking: makes what marks and signs the files of a model, once for each; None leaves them
             as they are.
+        guards: say what may be made and shown; None asks nobody.
         lease: seconds of silence after which another worker is taken for dead.
         drain: seconds that running jobs have to end when the worker is told to leave; then they
             are given back, and others go on with them.
@@ -61,13 +63,14 @@ class Worker:
         *,
         concurrency: int = 4,
         marking: "Callable[[Path | None], Marking] | None" = None,
+        guards: "Guards | None" = None,
         lease: float = LEASE_SECONDS,
         drain: float = 10.0,
     ) -> None:
         self.jobs, self.concurrency = jobs, concurrency
         self._id = f"worker_{secrets.token_hex(8)}"
         self._models = {name: _Loaded(folder, load, marking) for name, folder in models.items()}
-        self._drain = drain
+        self._guards, self._drain = guards, drain
         self._beats = Beats(jobs, self._id, lease)
         self._gate = Gate()
         self._running: dict[object, str] = {}
@@ -195,7 +198,7 @@ class Worker:
                     run.park()
                 raise
             except UserError as error:
-                run.fail(Failure("invalid_request", str(error)))
+                run.fail(Failure(_code(error), str(error)))
             except (OSError, MemoryError) as error:
                 self._again_or_fail(run, error)
             except Exception:
@@ -235,12 +238,20 @@ class Worker:
             }
             carry_out(
                 run, model.skyloom, model.identity, inputs, folder, step, finished, self._check,
-                model.marking,
+                model.marking, self._guards,
             )  # fmt: skip
 
     def _check(self) -> None:
         if self._parking.is_set():
             raise Stopped
+
+
+def _code(error: UserError) -> str:
+    from skyloom.trust.session import Refused
+
+    if not isinstance(error, Refused):
+        return "invalid_request"
+    return "guard_unavailable" if error.verdict.failed is not None else "unsafe_content"
 
 
 class _Loaded:
