@@ -187,6 +187,8 @@ def _keyed(args: argparse.Namespace) -> bool:
 def _worker_flags(args: argparse.Namespace) -> list[str]:
     flags = ["--concurrency", str(args.concurrency), "--device", args.device]
     flags += ["--keep-hours", str(args.keep_hours), "--drain", str(args.drain)]
+    flags += ["--policy", args.policy]
+    flags += ["--policy", args.policy]
     for folder in args.model:
         flags += ["--model", str(folder)]
     return flags
