@@ -85,21 +85,23 @@ def agrees(like: Float[Tensor, "E D"], bias: bool, count: int) -> bool:
     another order of summation rounds nearly every one of them otherwise. The rows lie elsewhere in
     the blocks, so that it would also be seen if it mattered where a row is.
     """
-    generator = torch.Generator().manual_seed(0)
-    half, rest = like.shape[1] // 2, like.shape[1] % 2
-    order = torch.randperm(half, generator=generator)
-
-    def cancelling(rows: int, sign: int) -> Tensor:
-        few = torch.randn(DRAWN, half, generator=generator)
-        few = torch.cat([few, sign * few[:, order], torch.zeros(DRAWN, rest)], 1).to(like)
-        return few.repeat(-(-rows // DRAWN), 1)[:rows]
-
-    x, weight = cancelling(count, 1), cancelling(like.shape[0], -1)
+    x, weight = cancelling(count, like.shape[1], 1), cancelling(like.shape[0], like.shape[1], -1)
+    x, weight = x.to(like), weight.to(like)
     zeros = like.new_zeros(like.shape[0]) if bias else None
     turn = min(7, count - 1)
     blocks = _padded(x.roll(turn, 0), _up(count, BLOCK)).split(BLOCK)
     by_blocks = torch.cat([F.linear(block, weight, zeros) for block in blocks])[:count]
     return torch.equal(F.linear(x, weight, zeros).roll(turn, 0), by_blocks)
+
+
+def cancelling(rows: int, width: int, sign: int) -> Float[Tensor, "rows width"]:
+    """Rows of either sign that have, exactly, no product with those of the other."""
+    generator = torch.Generator().manual_seed(0)
+    half = width // 2
+    few = torch.randn(DRAWN, half, generator=generator)
+    order = torch.randperm(half, generator=generator)
+    few = torch.cat([few, sign * few[:, order], torch.zeros(DRAWN, width % 2)], dim=1)
+    return few.repeat(-(-rows // DRAWN), 1)[:rows]
 
 
 def _up(rows: int, step: int) -> int:
