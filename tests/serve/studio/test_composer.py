@@ -44,7 +44,7 @@ def finished(page: Any, id: str) -> Any:
 
 
 def test_words_become_a_clip_that_plays(opened: Opener) -> None:
-    page = opened()
+    page = opened(reduced_motion="no-preference")
     made = order(
         page, "a blue cube slides", size="64x64", seconds=1, steps=3, guidance=2, seed=7,
         negative="fog", camera="pan left",
