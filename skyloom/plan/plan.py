@@ -209,9 +209,10 @@ def _check_context(recipe: TransformerRecipe, cluster: Cluster) -> None:
             f"than heads can share a batch, {heads} at most."
         )
     if cluster.count % context:
+        there = "is 1 process" if cluster.count == 1 else f"are {cluster.count} processes"
         raise UserError(
-            f"parallel.context is {context} and there are {cluster.count} ranks ({cluster}): "
-            f"their number must be a multiple of {context}, or set parallel.context=1."
+            f"parallel.context is {context} and there {there}: start a multiple of {context}, as "
+            f"torchrun --nproc-per-node {context} does, or set parallel.context=1."
         )
 
 

@@ -4,6 +4,7 @@ Pre-norm blocks with rotary positions. A letter of a spelled word also learns wh
 the video model reads text tokens as a set, so order that it must draw has to be in the features.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from skyloom.ranges import check_ranges
 from skyloom.text.features import TextFeatures
 from skyloom.text.tokenizer import MAX_PLACE, Tokenizer
 
@@ -39,6 +41,7 @@ class BundledTextConfig:
     max_tokens: int = 128
 
     def __post_init__(self) -> None:
+        check_ranges(self, {"depth": (0, math.inf), "width": (1, math.inf), "heads": (1, math.inf)})
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(f"width {self.width} over {self.heads} heads must give an even number")
 

@@ -1,5 +1,6 @@
 """Training the autoencoder: L1 and squared error on crops of the world and of real footage."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from skyloom.config import load_toml
 from skyloom.data.crops import DEFAULT_SHAPES, Crops, CropShape
 from skyloom.data.footage import real_sources
 from skyloom.device import pick_device, pick_dtype
+from skyloom.ranges import check_ranges
 from skyloom.train.loop import LoopConfig
 from skyloom.train.optim import OptimConfig
 from skyloom.train.prefetch import Prefetch
@@ -65,6 +67,13 @@ class AutoencoderRecipe:
     shapes: tuple[CropShape, ...] = DEFAULT_SHAPES
     optim: OptimConfig = field(default_factory=OptimConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
+
+    def __post_init__(self) -> None:
+        if not self.shapes:
+            raise ValueError("shapes is empty: name one crop at least, or leave it out")
+        check_ranges(self, {"real_share": (0, 1), "seed": (0, 2**31)})
+        some = ("noise", "most_noise", "latent_penalty", "squared", "moving")
+        check_ranges(self, {name: (0, math.inf) for name in some})
 
 
 def to_pixels(frames: UInt8[np.ndarray, "B F H W 3"]) -> Float[Tensor, "B 3 F H W"]:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 
 from skyloom.errors import UserError
 from skyloom.progress import Tracker, track
+from skyloom.ranges import check_ranges
 from skyloom.train import checkpoint, interrupts, watch
 from skyloom.train.board import Board
 from skyloom.train.diskfull import disk_is_full
@@ -60,6 +61,12 @@ class LoopConfig:
     spike: float = 20.0
     skip_limit: int = 5
     tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        some = ("batches", "save_minutes", "save_every", "unsaved_minutes", "evaluate_minutes",
+                "evaluate_every", "spike")  # fmt: skip
+        check_ranges(self, {name: (0, math.inf) for name in some})
+        check_ranges(self, {"log_every": (1, math.inf), "skip_limit": (1, math.inf)})
 
 
 def run(

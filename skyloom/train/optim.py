@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from skyloom.ranges import check_ranges
 from skyloom.train.checkpoint import Stored
 from skyloom.train.muon import Muon
 from skyloom.train.ranks import ALONE, Ranks
@@ -42,6 +43,12 @@ class OptimConfig:
     clip: float = 1.0
     muon: bool = False
     ema: float = 0.999
+
+    def __post_init__(self) -> None:
+        some = ("lr", "warmup", "steps", "weight_decay")
+        check_ranges(self, {name: (0, math.inf) for name in some})
+        check_ranges(self, {"cooldown": (0, 1), "ema": (0, 1), "betas": (0, 0.99999)})
+        check_ranges(self, {"clip": (1e-9, math.inf)})
 
 
 def learning_rate(config: OptimConfig, step: int) -> float:

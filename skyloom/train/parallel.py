@@ -69,15 +69,9 @@ def together(config: ParallelConfig = ParallelConfig()) -> Iterator[Ranks]:
     What ends one ends all: the others say which it was and what it said.
 
     Raises:
-        UserError: another process has failed, or so many cannot share.
+        UserError: another process has failed.
     """
     ranks, context = int(os.environ.get("WORLD_SIZE", "1")), config.context
-    if ranks % context:
-        raise UserError(
-            f"parallel.context is {context} and there {'is' if ranks == 1 else 'are'} {ranks} "
-            f"process{'' if ranks == 1 else 'es'}: start a multiple of {context}, as torchrun "
-            f"--nproc-per-node {context} does, or set parallel.context=1."
-        )
     if ranks == 1:
         yield ALONE
         return

@@ -1,5 +1,6 @@
 """The recipe of a transformer's training: everything that decides a run, in one frozen value."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from skyloom.condition import PatternConfig
 from skyloom.config import load_toml
 from skyloom.presets import expanded
+from skyloom.ranges import check_ranges
 from skyloom.text.bundled import BundledTextConfig
 from skyloom.train.loop import LoopConfig
 from skyloom.train.lora import LoraConfig
@@ -14,6 +16,9 @@ from skyloom.train.optim import OptimConfig
 from skyloom.train.parallel import ParallelConfig
 from skyloom.train.samples import SamplesConfig
 from skyloom.transformer.config import TransformerConfig
+
+LEAST_VOCABULARY = 257
+"""Every byte, and the end of a prompt."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,17 @@ class TransformerRecipe:
     optim: OptimConfig = field(default_factory=lambda: OptimConfig(muon=True))
     loop: LoopConfig = field(default_factory=LoopConfig)
     parallel: ParallelConfig = field(default_factory=ParallelConfig)
+
+    def __post_init__(self) -> None:
+        if not self.views:
+            raise ValueError("views is empty: views=[0] shows every clip as it is")
+        check_ranges(self, {"drop_prompt": (0, 1), "routed": (0, 0.95), "seed": (0, 2**31)})
+        check_ranges(self, {name: (0, math.inf) for name in ("truth_weight", "subject_weight")})
+        if self.text.vocabulary < LEAST_VOCABULARY or self.text.max_tokens < 1:
+            raise ValueError(
+                f"text.vocabulary is {self.text.vocabulary} and text.max_tokens "
+                f"{self.text.max_tokens}: {LEAST_VOCABULARY} and 1 are the least"
+            )
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> TransformerRecipe:

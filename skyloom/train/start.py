@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from skyloom.config import to_dict
 from skyloom.train.loop import LoopConfig, run
@@ -12,6 +12,7 @@ from skyloom.train.ranks import Ranks
 from skyloom.train.task import Task
 
 
+@runtime_checkable
 class Recipe(Protocol):
     """What every recipe has."""
 

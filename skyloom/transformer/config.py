@@ -1,6 +1,9 @@
 """The shape of the diffusion transformer, in one frozen value."""
 
+import math
 from dataclasses import dataclass
+
+from skyloom.ranges import check_ranges
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class TransformerConfig:
     prediction: str = "clean"
 
     def __post_init__(self) -> None:
+        some = ("channels", "patch", "width", "depth", "heads", "mlp_ratio", "text_mlp_ratio",
+                "text_width")  # fmt: skip
+        check_ranges(self, {name: (1, math.inf) for name in some})
         if self.width % self.heads or (self.width // self.heads) % 8:
             raise ValueError(
                 f"width {self.width} over {self.heads} heads must give a multiple of 8"
