@@ -17,22 +17,19 @@ from skyloom.condition import Condition
 from skyloom.config import from_dict
 from skyloom.edit import Edit, length, shown
 from skyloom.errors import UserError
-from skyloom.fitting import Fitted, fit, seen_size
-from skyloom.framing import NATIVE_AREA, cover, native_size
-from skyloom.limits import LARGEST_SIDE
+from skyloom.fitting import Fitted, fit
 from skyloom.motion import MotionPath
 from skyloom.pipeline import Skyloom
 from skyloom.request import Request
 from skyloom.sampler import Progress
 from skyloom.serve.order import Order, as_story
+from skyloom.serve.sizes import Size, delivered_size, made_size, scaled_to, scaling
 from skyloom.sound import Part
 from skyloom.storyboard import REFERENCE_STRENGTH, Story
-from skyloom.tiles import AT_ONCE
 from skyloom.trust.marking import Kept, kept_of
 from skyloom.video import Video
 
 Frames = UInt8[np.ndarray, "F H W 3"]
-Size = tuple[int, int]
 CHUNK = 16
 """Frames of a given clip that are handed on at once."""
 
@@ -88,7 +85,7 @@ class _Edited:
     def __init__(self, order: Order, skyloom: Skyloom, inputs: Mapping[str, Path]) -> None:
         self.order, self.skyloom, self.inputs = order, skyloom, inputs
         self.stride = skyloom.autoencoder.stride[0]
-        self.size = _delivered_size(order, skyloom, inputs)
+        self.size = delivered_size(order, skyloom, inputs)
         still = order.operation == "image" or order.seconds == 0
         self.made = made_size(self.size, skyloom, still and not inputs)
         fields = order.request_fields()
@@ -107,7 +104,7 @@ class _Edited:
         self.skyloom.latent_shape(edit.request)
         count = length(edit)
         self._place_sounds(edit, count)
-        notes = [*self.notes, *_notes(self.skyloom, edit.request, self.size, self.made)]
+        notes = [*self.notes, *scaling(self.made, self.size), *_notes(self.skyloom, edit.request)]
         kept = self._kept(edit, count)
 
         def frames(tell: Progress) -> Iterator[Frames]:
@@ -285,8 +282,7 @@ def _film(order: Order, skyloom: Skyloom, inputs: Mapping[str, Path]) -> Making:
         reference = fitted.video.frames[:1]
         if len(order.characters) > 1:
             notes.append("the model is shown the first character only")
-    if made != size:
-        notes.append(_scaling(made, size))
+    notes += scaling(made, size)
 
     def frames(tell: Progress) -> Iterator[Frames]:
         for piece in skyloom.film(story, plan, tell, reference):
@@ -302,59 +298,12 @@ def _film(order: Order, skyloom: Skyloom, inputs: Mapping[str, Path]) -> Making:
         frames,
         replace(story, size=size),
         sounds=list(plan.sounds),
-        notes=_unique(notes),
+        notes=list(dict.fromkeys(notes)),
     )
 
 
-# ------------------------------------------------------------------------------------------- sizes
-
-
-def _delivered_size(order: Order, skyloom: Skyloom, inputs: Mapping[str, Path]) -> Size:
-    """The size asked for; else the given clip's own; else what the model likes for a picture."""
-    if order.size is not None:
-        return order.size
-    if "video" in inputs:
-        width, height = seen_size(inputs["video"])
-        shrink = min(1.0, LARGEST_SIDE / max(width, height))
-        return max(16, round(width * shrink)), max(16, round(height * shrink))
-    if "picture" in inputs:
-        return native_size(*seen_size(inputs["picture"]), _multiple(skyloom))
-    return Request.size
-
-
-def made_size(size: Size, skyloom: Skyloom, grown: bool) -> Size:
-    """The size at which the model makes what is delivered at `size`.
-
-    Args:
-        grown: whether it may be an image that is grown in tiles, which has any size.
-    """
-    multiple = _multiple(skyloom)
-    on_grid = all(side % multiple == 0 for side in size)
-    if on_grid and (grown or size[0] * size[1] <= AT_ONCE):
-        return size
-    if grown and size[0] * size[1] > NATIVE_AREA:
-        width, height = (min(LARGEST_SIDE, -(-side // multiple) * multiple) for side in size)
-        return width, height
-    return native_size(*size, multiple)
-
-
-def _multiple(skyloom: Skyloom) -> int:
-    """Pixels that both sides of a frame are multiples of."""
-    _, down, across = skyloom.transformer.config.patch
-    return skyloom.autoencoder.stride[1] * max(down, across)
-
-
-def scaled_to(frames: Frames, size: Size) -> Frames:
-    """Frames scaled to cover a size and cut around the middle, in memory of their own."""
-    if (frames.shape[2], frames.shape[1]) == size:
-        return frames.copy()
-    return np.stack([cover(frame, size) for frame in frames])
-
-
-def _notes(skyloom: Skyloom, request: Request, size: Size, made: Size) -> list[str]:
+def _notes(skyloom: Skyloom, request: Request) -> list[str]:
     notes = []
-    if made != size:
-        notes.append(_scaling(made, size))
     windows = len(skyloom.spans(request))
     if windows > 1:
         notes.append(f"made in {windows} windows, each from the end of the one before")
@@ -363,11 +312,3 @@ def _notes(skyloom: Skyloom, request: Request, size: Size, made: Size) -> list[s
         if kept is not None:
             notes.append(f"the prompt is longer than the model reads: cut after '{kept[-40:]}'")
     return notes
-
-
-def _scaling(made: Size, size: Size) -> str:
-    return f"made at {made[0]}x{made[1]} and scaled to {size[0]}x{size[1]}"
-
-
-def _unique(notes: list[str]) -> list[str]:
-    return list(dict.fromkeys(notes))
