@@ -13,14 +13,15 @@ def add_verbs(verbs: Verbs) -> None:
     parser = add_verb(
         verbs,
         "bench",
-        "measure reconstruction, adherence, editing, speed, training, native sizes or serving",
+        "measure reconstruction, adherence, editing, speed, training, native sizes, serving, trust",
         "skyloom bench reconstruction holiday.mp4\n"
         "skyloom bench adherence --json adherence.json\n"
         "skyloom bench editing --quick\n"
         "skyloom bench speed\n"
         "skyloom bench training --quick\n"
         "skyloom bench serving\n"
-        "skyloom bench native --quick",
+        "skyloom bench native --quick\n"
+        "skyloom bench trust --quick",
         run_reconstruction,
     )
     benches = parser.add_subparsers(dest="bench", metavar="BENCH", required=True)
@@ -76,6 +77,16 @@ def add_verbs(verbs: Verbs) -> None:
         help="where it works; interrupted, it goes on (default: %(default)s)")  # fmt: skip
     add("--picture", type=Path, metavar="FILE", help="a .png of clips of both")
     add("--quick", action="store_true", help="everything once, to try it")
+    trust = add_verb(
+        benches,
+        "trust",
+        "prompts refused rightly and wrongly, flashes, the detector, marks and signatures",
+        "skyloom bench trust --json trust.json\nskyloom bench trust --prompts mine.tsv --quick",
+        run_trust,
+    )
+    trust.add_argument("--prompts", type=Path, metavar="FILE",
+                       help='others: a category or "ok", a tab, a prompt on each line')  # fmt: skip
+    trust.add_argument("--quick", action="store_true", help="prompts and flashes alone")
     serving = add_verb(
         benches,
         "serving",
@@ -83,9 +94,9 @@ def add_verbs(verbs: Verbs) -> None:
         "skyloom bench serving --json serving.json",
         run_serving,
     )
-    for bench in (reconstruction, adherence, editing, speed, training, native, serving):
+    for bench in (reconstruction, adherence, editing, speed, training, native, trust, serving):
         add = bench.add_argument
-        if bench not in (training, native):
+        if bench not in (training, native, trust):
             add("--model", type=Path, metavar="FOLDER", help="a model folder, not the bundled one")
         add("--json", type=Path, metavar="FILE", help="write every figure to FILE")
 
@@ -144,6 +155,16 @@ def run_native(args: argparse.Namespace) -> None:
 
     config = native.QUICK if args.quick else None
     print(native.table(native.run(args.out, args.json, args.picture, config)))
+
+
+def run_trust(args: argparse.Namespace) -> None:
+    """Measure what guards, detector and marks do."""
+    _check_json(args)
+    if args.prompts is not None and not args.prompts.is_file():
+        raise UserError(f"'{args.prompts}' does not exist: name a file of prompts.")
+    from skyloom.bench import trust
+
+    print(trust.table(trust.run(args.json, args.prompts, args.quick)))
 
 
 def run_serving(args: argparse.Namespace) -> None:

@@ -32,6 +32,7 @@ class Child:
         self._policy = policy
         self._process: subprocess.Popen | None = None
         self._ready = False
+        self._loaded: set[tuple[str, int]] = set()
         self._unread = b""
 
     @property
@@ -52,10 +53,10 @@ class Child:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        self._ready, self._unread = False, b""
+        self._ready, self._loaded, self._unread = False, set(), b""
 
     def ask(self, job: dict, data: bytes = b"") -> dict:
-        """Run one guard.
+        """Run one guard, loaded before if it is not; loading has a time of its own.
 
         Raises:
             Failed: it is missing, broken, took too long, or its process ended.
@@ -67,9 +68,15 @@ class Child:
             if not self._ready:
                 self._line(self._policy.start_timeout, "does not start")
                 self._ready = True
-            head = json.dumps({**job, "bytes": len(data)}) + "\n"
-            self._send(head.encode() + data, self._policy.timeout)
-            answer = self._line(self._policy.timeout, "does not answer")
+            guard = {"of": job["of"], "number": job["number"]}
+            if (job["of"], job["number"]) not in self._loaded:
+                self._send({**guard, "load": True}, b"")
+                answer = self._line(self._policy.start_timeout, "does not load")
+                if "failed" not in answer:
+                    self._loaded.add((job["of"], job["number"]))
+            if (job["of"], job["number"]) in self._loaded:
+                self._send(job, data)
+                answer = self._line(self._policy.timeout, "does not answer")
         except (BrokenPipeError, EOFError) as error:
             raise Failed("died", self._death()) from error
         except BaseException:  # what it would still say would be taken for the next answer
@@ -91,12 +98,13 @@ class Child:
                 with suppress(OSError):
                     pipe.close()
 
-    def _send(self, data: bytes, seconds: float) -> None:
+    def _send(self, job: dict, data: bytes) -> None:
         """Write without waiting for ever on a process that reads no more."""
         assert self._process is not None and self._process.stdin is not None
+        seconds = self._policy.timeout
         pipe, deadline = self._process.stdin.fileno(), time.monotonic() + seconds
         os.set_blocking(pipe, False)
-        left = memoryview(data)
+        left = memoryview(json.dumps({**job, "bytes": len(data)}).encode() + b"\n" + data)
         with selectors.DefaultSelector() as selector:
             selector.register(pipe, selectors.EVENT_WRITE)
             while left:

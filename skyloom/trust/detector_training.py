@@ -38,8 +38,8 @@ from skyloom.trust.detector_data import DetectorClips, Labelled
 from skyloom.video import Video, VideoWriter
 
 DATA = Path("out/detector")
-STEPS, BATCH = 700, 24
-PAIRS_A_VIEW, PLACES_A_VIEW = 3, 1
+STEPS, BATCH = 600, 20
+PAIRS_A_VIEW, PLACES_A_VIEW = 2, 1
 CALIBRATING = 7
 """One clip in so many is kept from teaching, to calibrate on."""
 SEEN = 0.995
@@ -167,9 +167,7 @@ def raw_scores(
     return np.array(logits), torch.stack(features)
 
 
-def calibrated(
-    network: DetectorNetwork, clips: Sequence[Labelled], model: str
-) -> Detector:
+def calibrated(network: DetectorNetwork, clips: Sequence[Labelled], model: str) -> Detector:
     """The network with a scale and shift that make its logits probabilities (Platt), and how far
     from known clips a clip may be."""
     rng = np.random.default_rng(3)
@@ -217,7 +215,11 @@ def auc(made: np.ndarray, other: np.ndarray) -> float:
 
 def conditions(clip: Video) -> dict[str, Video]:
     """What is measured: as it is, through H.264 at crf 30, at half size."""
-    return {"clean": clip, "crf 30": through(clip, 30), "half size": through(resized(clip, 0.5), 20)}
+    return {
+        "clean": clip,
+        "crf 30": through(clip, 30),
+        "half size": through(resized(clip, 0.5), 20),
+    }
 
 
 def measure(detector: Detector, clips: Sequence[Labelled]) -> dict[str, dict[str, float]]:

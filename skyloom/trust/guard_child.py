@@ -47,6 +47,8 @@ def _answer(policy: Policy, guards: dict, job: dict, data: bytes) -> dict:
     except Exception as error:
         return {"failed": f"cannot be had ({type(error).__name__})", "kind": "missing"}
     guard = guards[key]
+    if job.get("load"):
+        return {"loaded": True}
     try:
         if job["of"] == "prompts":
             findings = guard.check(job["text"])
@@ -91,8 +93,9 @@ class Rules:
     """The bundled lists and rules."""
 
     def __init__(self, strict: bool) -> None:
-        from skyloom.trust.lexicon import version
+        from skyloom.trust.lexicon import lexicon, version
 
+        lexicon()  # now, and not within the time of the first prompt
         self._strict, self.version = strict, version()
 
     def check(self, text: str) -> list[Finding]:

@@ -29,6 +29,8 @@ JOINED = 7
 OWN_LANGUAGE = frozenset(("art", "medical", "history", "food", "place", "dehuman", "animal",
                           "link", "attack", "glorify", "intense"))  # fmt: skip
 """Classes of everyday words: they count in their own language alone."""
+EXCUSES = frozenset(("innocent", "name_innocent", "art", "medical", "history", "place"))
+"""Classes that make others innocent: of these nothing is guessed."""
 
 # Function words that tell a language, folded as prompts are.
 FUNCTION_WORDS = {
@@ -141,19 +143,19 @@ class Lexicon:
             form = form.lstrip("=")
             stop = index + 2 if joined else index + 1
             terms = list(self.exact.get(form, ()))
-            if not joined or len(form) >= 6:
-                lengths = range(2, len(form) + 1)
-                stems = (self.stems.get(form[:length], ()) for length in lengths)
-                terms += [term for stem in stems for term in stem]
+            # Of two words read as one the stem must reach into the second.
+            lengths = range(max(len(token.forms[0]) + 1, 6) if joined else 2, len(form) + 1)
+            stems = (self.stems.get(form[:length], ()) for length in lengths)
+            terms += [term for stem in stems for term in stem]
             found += [
                 Hit(name, term, index, stop)
                 for name, only, term in terms
-                if not only or only in spoken
+                if (not only or only in spoken) and not (joined and name in EXCUSES)
             ]
             found += [Hit(name, part, index, stop) for part, name, _ in self.inside if part in form]
             if token.merged:
                 found += self._run_together(index, form, stop)
-        return found
+        return list({(hit.name, hit.term): hit for hit in reversed(found)}.values())
 
     def _run_together(self, index: int, form: str, stop: int) -> list[Hit]:
         """Terms anywhere in letters that were spelt one by one."""

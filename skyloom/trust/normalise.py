@@ -127,10 +127,13 @@ def read(text: str) -> Reading:
     plain = fold(text[:MOST_CHARACTERS])
     mostly = _main_alphabet(plain)
     words = _joined(list(_words(plain)))
-    tokens = tuple(
-        Token(_forms(word, mostly), merged, after) for word, merged, after in words
-    )
-    return Reading(_with_pairs(tokens), _script(plain), plain)
+    tokens = []
+    for word, merged, after in words:
+        forms = _forms(word, mostly)
+        if merged and word[0] in "aio":  # it may be a word of one letter, and the next begins
+            forms += _forms(word[1:], mostly)
+        tokens.append(Token(forms, merged, after))
+    return Reading(_with_pairs(tuple(tokens)), _script(plain), plain)
 
 
 def _words(text: str) -> Iterator[tuple[str, bool, str]]:
@@ -153,7 +156,7 @@ def _words(text: str) -> Iterator[tuple[str, bool, str]]:
 
 
 def _stronger(before: str, char: str) -> str:
-    mark = " " if char.isspace() else "," if char in ",;:!?\n。，、；：！？()[]\"" else "-"
+    mark = " " if char.isspace() else "," if char in ',;:!?\n。，、；：！？()[]"' else "-"
     if is_script(char):
         mark = ","
     order = ["", "-", " ", ","]
@@ -221,7 +224,7 @@ def _with_pairs(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
         short = len(first) <= 4 or len(second) <= 4 or two.after == "-"
         common = first in _SHORT and second in _SHORT
         fits = two.after in ("-", " ") and len(first) + len(second) <= 16
-        if fits and short and not common and first[:1].isalpha():
+        if fits and short and not common and first[:1].isalpha() and second[:1].isalpha():
             extra = tuple(f"={a}{b}" for a in one.forms[:2] for b in two.forms[:2])
             found[index] = Token(one.forms + extra, one.merged, one.after)
     return tuple(found)

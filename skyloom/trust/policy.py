@@ -98,9 +98,7 @@ class Policy:
     strict: bool = False
     timeout: float = 60.0
     start_timeout: float = 300.0
-    prompts: tuple[PromptSettings, ...] = field(
-        default_factory=lambda: (PromptSettings("rules"),)
-    )
+    prompts: tuple[PromptSettings, ...] = field(default_factory=lambda: (PromptSettings("rules"),))
     frames: tuple[FrameSettings, ...] = field(default_factory=lambda: (FrameSettings("flashing"),))
 
     def __post_init__(self) -> None:
@@ -136,6 +134,6 @@ def load_policy(name: str | Path = "standard") -> Policy:
     if policy.name in BUNDLED and policy != BUNDLED[policy.name]:
         raise UserError(
             f"The policy in '{path}' is called '{policy.name}', as a bundled one is: give it a "
-            "name of its own, as in name = \"house\"."
+            'name of its own, as in name = "house".'
         )
     return policy

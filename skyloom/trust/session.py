@@ -1,10 +1,10 @@
 """The guards of one piece of work: words and inputs before it, frames while they come.
 
-    with Session(load_policy("standard")) as session:
-        session.allow_words([request.prompt])
-        session.allow_input(clip, "photo.png")
-        for piece in session.watched(frames, fps): ...
-        session.record          # for the manifest: what ran, with versions, and what it said
+with Session(load_policy("standard")) as session:
+    session.allow_words([request.prompt])
+    session.allow_input(clip, "photo.png")
+    for piece in session.watched(frames, fps): ...
+    session.record          # for the manifest: what ran, with versions, and what it said
 """
 
 import hashlib

@@ -31,7 +31,7 @@ from skyloom.trust.normalise import read
 from skyloom.trust.rules import Found
 
 WIDTH, UNITS = 14, 48
-BATCH, STEPS = 128, 5000
+BATCH, STEPS = 96, 2500
 COMMON_WORDS = 6000
 """Ordinary words of each language."""
 THRESHOLD_SENTENCES = 6000
