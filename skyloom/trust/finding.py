@@ -45,7 +45,7 @@ class Found:
 
 
 def find(
-    pieces: Iterable[UInt8[np.ndarray, "F H W 3"]],
+    pieces: Iterable[UInt8[np.ndarray, "_F H W 3"]],
     fps: float,
     key: bytes,
     seconds: float = MOST_SECONDS,

@@ -41,7 +41,7 @@ from skyloom.trust.watermark import Mark, marked
 if TYPE_CHECKING:
     from skyloom.edit import Edit
 
-Frames = UInt8[np.ndarray, "F H W 3"]
+Frames = UInt8[np.ndarray, "_F H W 3"]
 Kept = Callable[[int, int], Bool[np.ndarray, "F H W"] | None]
 """Which pixels of the frames from one number to before another stay as they are; None: none."""
 

@@ -131,7 +131,7 @@ class Observed:
 
 
 def observe(
-    pieces: Iterable[UInt8[np.ndarray, "F H W 3"]], fps: float, seconds: float = MOST_SECONDS
+    pieces: Iterable[UInt8[np.ndarray, "_F H W 3"]], fps: float, seconds: float = MOST_SECONDS
 ) -> Observed:
     """Look at a clip once; memory is that of some samples a slot, whatever its size.
 

@@ -23,7 +23,7 @@ FLAT, BUSY, ACTIVITY = 0.75, 1.75, 12.0
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
-Frames = UInt8[np.ndarray, "F H W 3"]
+Frames = UInt8[np.ndarray, "_F H W 3"]
 
 
 @dataclass(frozen=True)
