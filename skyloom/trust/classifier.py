@@ -19,7 +19,8 @@ from skyloom.trust.features import MOST_WORDS, Words, words_of
 from skyloom.trust.verdict import Finding
 
 WEIGHTS = Path(__file__).parent / "weights" / "prompts.safetensors"
-LABELS = ("minors", "sexual", "violence", "hate", "self_harm", "celebrity", "ip")
+LABELS = ("minors", "sexual", "violence", "hate", "self_harm")
+"""Names of people and works are for lists alone: of one name nothing follows for another."""
 REACH = 3
 """Words in a row that a unit reads."""
 

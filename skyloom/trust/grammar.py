@@ -88,14 +88,12 @@ VIOLATIONS: Mapping[str, tuple[tuple[str, ...], ...]] = {
                  ("person", "attack", "blood")),
     "hate": (("symbol",), ("group", "dehuman"), ("hateful", "group"), ("symbol", "glorify")),
     "self_harm": (("person", "selfharm"), ("selfharm",)),
-    "celebrity": (("celebrity",), ("celebrity",)),
-    "ip": (("work",), ("work",)),
 }  # fmt: skip
 INNOCENT: tuple[tuple[str, ...], ...] = (
     ("minor",), ("person",), ("group",), ("innocent",), ("innocent",), ("innocent", "person"),
     ("innocent", "minor"), ("name_innocent",), ("weapon",), ("person", "minor"), ("art", "person"),
     ("medical", "body"), ("history",), ("medical", "minor"), ("group", "person"), ("food",),
-    ("history", "person"), ("art",), ("celebrity", "place"), ("person", "weapon"),
+    ("history", "person"), ("art",), ("person", "weapon"),
 )  # fmt: skip
 
 ENDINGS: Mapping[str, tuple[str, ...]] = {
@@ -156,7 +154,7 @@ class Grammar:
         words = []
         for name in shape:
             terms = self._terms.get((name, language)) or []
-            if not terms and name in ("celebrity", "work", "innocent", "name_innocent"):
+            if not terms and name in ("innocent", "name_innocent"):
                 terms = self._terms.get((name, "en")) or []
             if not terms:
                 return None
@@ -181,7 +179,7 @@ class Grammar:
 
 
 GRAVE = frozenset(("porn", "nudity", "gore", "symbol", "hateful", "dehuman", "selfharm", "abuse",
-                   "celebrity", "work", "seductive"))  # fmt: skip
+                   "seductive"))  # fmt: skip
 """Classes of which held-out terms never slip into training."""
 
 

@@ -31,7 +31,7 @@ LOG = logging.getLogger("skyloom.trust")
 PIECE_SECONDS = 8.0
 """Seconds of frames that are looked at together; a second of the piece before goes with them."""
 
-Frames = UInt8[np.ndarray, "F H W 3"]
+Frames = UInt8[np.ndarray, "_F H W 3"]
 
 
 class Session:

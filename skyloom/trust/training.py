@@ -31,7 +31,7 @@ from skyloom.trust.normalise import read
 from skyloom.trust.rules import Found
 
 WIDTH, UNITS = 14, 48
-BATCH, STEPS = 96, 2500
+BATCH, STEPS = 96, 1600
 COMMON_WORDS = 6000
 """Ordinary words of each language."""
 THRESHOLD_SENTENCES = 6000
@@ -46,7 +46,7 @@ class Network(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.table = nn.EmbeddingBag(BUCKETS, WIDTH, mode="mean")
-        nn.init.normal_(self.table.weight, std=0.3)
+        nn.init.normal_(self.table.weight, std=0.05)
         self.mix = nn.Linear(REACH * WIDTH, UNITS)
         self.out = nn.Linear(2 * UNITS, len(LABELS))
         nn.init.constant_(self.out.bias, -3.0)
@@ -88,7 +88,7 @@ def common_words() -> Mapping[str, list[str]]:
 
 def train(network: Network, grammar: Grammar, steps: int, rng: Random) -> None:
     """Teach the network on sentences drawn as it goes."""
-    optimizer = torch.optim.Adam(network.parameters(), lr=4e-3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     with track(steps, "teaching the classifier of prompts", unit="steps") as bar:
         for _ in range(steps):
