@@ -50,10 +50,10 @@ $(BIN)/python:
 # Stamps, so that a second make starts at once; a changed dependency installs again.
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing skyloom into $(VENV) (a few minutes the first time) ..."
-	@$(PIP) -e '.[world]'
+	@$(PIP) -e '.[world,serve]'
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(PIP) -e '.[world,footage,dev]'
+	@$(PIP) -e '.[world,footage,ingest,serve,dev]'
 	@touch $@

@@ -170,9 +170,14 @@ def run_trust(args: argparse.Namespace) -> None:
 def run_serving(args: argparse.Namespace) -> None:
     """Measure serving."""
     _check_json(args)
-    from skyloom.bench import serving
+    from skyloom.bench import serving, serving_http
+    from skyloom.bench.table import write_json
 
-    print(serving.table(serving.run(args.model, args.json)))
+    figures = serving.run(args.model)
+    print(serving.table(figures))
+    over_http = serving_http.run(args.model)
+    print(serving_http.table(over_http))
+    write_json({**figures, "HTTP": over_http}, args.json)
 
 
 def _check_json(args: argparse.Namespace) -> None:

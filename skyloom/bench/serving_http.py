@@ -1,0 +1,205 @@
+"""The bench of serving, over HTTP: clips a second of clients beside the same engine in-process.
+
+Both sides make the same files by the same code: frames, video, thumbnail, sheet of frames,
+watermark and signature. What the server adds is HTTP, the queue, files that survive, and a process
+of its own.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from skyloom.bench.race import interleaved, machine
+from skyloom.bench.serving import PROMPTS, SIZES
+from skyloom.bench.table import Cell, format_table, write_json
+from skyloom.errors import UserError
+from skyloom.serve.order import Order
+
+if TYPE_CHECKING:
+    from skyloom.pipeline import Skyloom
+    from skyloom.trust.guard import Guards
+    from skyloom.trust.marking import Marking
+
+CLIENTS = 8
+CLIPS = 2
+"""Clips that each client asks for in a round, one after the other."""
+START_SECONDS, CLIP_SECONDS = 300.0, 600.0
+
+
+def run(
+    model_folder: Path | None = None, json_path: Path | None = None, rounds: int = 3
+) -> dict[str, Any]:
+    """Measure both sides in turns.
+
+    Args:
+        model_folder: the model; None is the bundled one.
+        rounds: of each side.
+
+    Raises:
+        UserError: the model cannot be read, or the server does not start.
+    """
+    from skyloom.pipeline import Skyloom
+    from skyloom.serve.engine import Engine
+    from skyloom.serve.work import with_sampler
+    from skyloom.trust.guard import Guards
+    from skyloom.trust.marking import Marking
+    from skyloom.trust.policy import load_policy
+
+    marking = Marking.ready(model_folder)
+    loaded = Skyloom.load(model_folder)
+    with (
+        Engine(loaded.sampler) as engine,
+        Guards(load_policy()) as guards,
+        TemporaryDirectory() as folder,
+        served(model_folder, Path(folder)) as url,
+    ):
+        model = with_sampler(loaded, engine)
+        seconds = interleaved(
+            {
+                "in process": lambda: _in_process(model, marking, guards),
+                "HTTP": lambda: _over_http(url),
+            },
+            rounds,
+        )
+    clips = CLIENTS * CLIPS
+    figures = {
+        "machine": machine(),
+        "clients": CLIENTS,
+        "clips": clips,
+        "clips/s": {name: clips / statistics.median(times) for name, times in seconds.items()},
+        "ratio": statistics.median(seconds["in process"]) / statistics.median(seconds["HTTP"]),
+        "ratios": [a / b for a, b in zip(seconds["in process"], seconds["HTTP"], strict=True)],
+    }
+    write_json(figures, json_path)
+    return figures
+
+
+def orders(client: int) -> Sequence[Order]:
+    """What a client asks for: clips of a second, of small sizes, the same on both sides."""
+    return [
+        Order(
+            prompt=PROMPTS[client % len(PROMPTS)],
+            size=SIZES[(client + number) % len(SIZES)],
+            seconds=1.0,
+            seed=number,
+            preview=False,
+        )
+        for number in range(CLIPS)
+    ]
+
+
+def _in_process(model: "Skyloom", marking: "Marking", guards: "Guards") -> None:
+    """All clients' clips by threads of this process, with nothing between them and the engine."""
+    from skyloom.serve.delivering import deliver
+    from skyloom.serve.making import making
+
+    def client(number: int) -> None:
+        for order in orders(number):
+            with TemporaryDirectory() as folder:
+                plan = making(order, model, {})
+                deliver(plan, order, {}, Path(folder), lambda _, __: None, marking, guards)
+
+    _all(client)
+
+
+def _over_http(url: str) -> None:
+    """All clients' clips by requests: order, ask again when the server says, download."""
+
+    def client(number: int) -> None:
+        for order in orders(number):
+            assert order.size is not None
+            said = {
+                "prompt": order.prompt,
+                "size": f"{order.size[0]}x{order.size[1]}",
+                "seconds": order.seconds,
+                "seed": order.seed,
+                "preview": False,
+            }
+            made, _ = _ask(f"{url}/v1/videos", said)
+            _wait(f"{url}/v1/videos/{made['id']}")
+
+    _all(client)
+
+
+def _wait(url: str) -> None:
+    end = time.monotonic() + CLIP_SECONDS
+    while time.monotonic() < end:
+        video, headers = _ask(url)
+        if video["status"] == "completed":
+            with urllib.request.urlopen(f"{url}/content") as content:
+                content.read()
+            return
+        if video["status"] == "failed":
+            raise UserError(f"The server could not make a clip: {video['error']['message']}")
+        time.sleep(int(headers.get("openai-poll-after-ms", "1000")) / 1000)
+    raise UserError(f"The server made no clip in {CLIP_SECONDS:g} seconds.")
+
+
+def _ask(url: str, said: Mapping[str, Any] | None = None) -> tuple[Any, Mapping[str, str]]:
+    data = None if said is None else json.dumps(said).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer), answer.headers
+
+
+def _all(client: Any) -> None:
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for call in [pool.submit(client, number) for number in range(CLIENTS)]:
+            call.result()
+
+
+@contextmanager
+def served(model_folder: Path | None, data: Path) -> Iterator[str]:
+    """A server with its worker, as users start it; its URL once the worker is there.
+
+    Raises:
+        UserError: it does not start.
+    """
+    command = [sys.executable, "-m", "skyloom", "serve", "--port", "0"]
+    command += ["--database", f"sqlite:///{data / 'jobs.sqlite'}", "--files", str(data / "files")]
+    command += ["--concurrency", str(CLIENTS), "--requests", "1000000", "--jobs", "1000"]
+    if model_folder is not None:
+        command += ["--model", str(model_folder)]
+    log = (data / "log").open("wb")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline().split()
+        if len(said) < 3:
+            raise UserError("The server does not start: try 'skyloom serve' by itself.")
+        end = time.monotonic() + START_SECONDS
+        while not _ask(f"{said[2]}/health")[0]["workers"]:
+            if time.monotonic() > end or process.poll() is not None:
+                raise UserError("The server's worker does not start: try 'skyloom serve'.")
+            time.sleep(0.5)
+        yield said[2]
+    finally:
+        process.terminate()
+        process.wait()
+        log.close()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    """Clips a second of both sides."""
+    clips, cores = figures["clips/s"], os.cpu_count()
+    rows: list[list[Cell]] = [
+        [f"{figures['clients']} threads, the engine in process", clips["in process"], "clips/s"],
+        [f"{figures['clients']} clients over HTTP", clips["HTTP"], "clips/s"],
+        ["over HTTP beside in process", figures["ratio"], "x"],
+    ]
+    notes = [
+        f"{figures['clips']} clips of a second a round, with all that is delivered; {cores} cores."
+    ]
+    return format_table("serving over HTTP", ["what", "figure", "unit"], rows, notes)
