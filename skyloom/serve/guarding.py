@@ -36,7 +36,7 @@ def checked(guards: Guards, order: Order) -> dict[str, Any]:
     return {"policy": guards.policy.name, "prompts": verdict.record(), "inputs": None}
 
 
-def small(frames: Frames, side: int) -> Frames:
+def small(frames: Frames, side: int) -> UInt8[np.ndarray, "F h w 3"]:
     """The frames with their longer side at most so many pixels."""
     height, width = frames.shape[1:3]
     share = side / max(width, height)

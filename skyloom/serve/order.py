@@ -68,7 +68,7 @@ class Order:
         backward: an extension comes before the clip.
         at: an animated picture is the "start" or the "end".
         keep: (first, last) seconds of the stretches of a clip that a fill keeps.
-        trim: (first, last) seconds of the video that are used, as if it were no longer; None is all.
+        trim: (first, last) seconds of the video that are used, as if it were no longer.
         path: where a part of an animated picture goes, as skyloom/motion.py reads it.
         loop: a generated clip plays for ever.
         story: a storyboard as skyloom/storyboard.py reads it, in plain values. Its shots' `picture`

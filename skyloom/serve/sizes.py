@@ -49,7 +49,7 @@ def made_size(size: Size, skyloom: Skyloom, grown: bool) -> Size:
     return native_size(*size, multiple)
 
 
-def scaled_to(frames: Frames, size: Size) -> Frames:
+def scaled_to(frames: Frames, size: Size) -> UInt8[np.ndarray, "F h w 3"]:
     """Frames scaled to cover a size and cut around the middle, in memory of their own."""
     if (frames.shape[2], frames.shape[1]) == size:
         return frames.copy()

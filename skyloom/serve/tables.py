@@ -19,7 +19,8 @@ APPLICATION = "skyloom"
 VERSION = "1"
 """Of what a workflow's steps mean; workers of one version go on with each other's jobs."""
 
-_PATIENCE = 30.0  # seconds for which a writer waits for another, and a lost database to return
+PATIENCE = 30.0
+"""Seconds for which a writer waits for another, and everybody for a database that is away."""
 _POOL = 20
 
 
@@ -71,7 +72,7 @@ class Tables:
 
         def prepare(connection: Any, _: Any) -> None:
             connection.isolation_level = "IMMEDIATE"  # who will write waits before it reads
-            connection.execute(f"PRAGMA busy_timeout={int(_PATIENCE * 1000)}")
+            connection.execute(f"PRAGMA busy_timeout={int(PATIENCE * 1000)}")
             connection.execute("PRAGMA journal_mode=WAL")  # readers and a writer at once
             connection.execute("PRAGMA synchronous=FULL")  # committed is on the disk
             connection.execute("PRAGMA foreign_keys=ON")
@@ -143,7 +144,7 @@ def _tables(sa: Any) -> tuple[Any, Any, Any]:
 
 def _patiently(sa: Any, act: Callable[[], T]) -> T:
     """Try again for a while where the database is away, locked, or its tables are being made."""
-    end, pause = time.monotonic() + _PATIENCE, 0.05
+    end, pause = time.monotonic() + PATIENCE, 0.05
     while True:
         try:
             return act()

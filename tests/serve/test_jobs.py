@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from skyloom.errors import UserError
+from skyloom.serve import tables
 from skyloom.serve.beats import Beats
 from skyloom.serve.files import Files
 from skyloom.serve.job import Delivered, Failure
@@ -291,7 +292,10 @@ def test_the_living_take_over_from_the_dead(jobs: Jobs) -> None:
         ("postgresql://nobody:secret@127.0.0.1:9/none", "cannot be used"),
     ],
 )
-def test_a_database_that_is_none_is_a_sentence(tmp_path: Path, url: str, said: str) -> None:
+def test_a_database_that_is_none_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, said: str
+) -> None:
+    monkeypatch.setattr(tables, "PATIENCE", 0.1)
     with pytest.raises(UserError, match=said) as error:
         Jobs(url, Files(tmp_path))
     assert "secret" not in str(error.value)

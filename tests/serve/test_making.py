@@ -50,8 +50,8 @@ def test_any_size_and_length_is_delivered(skyloom: Skyloom) -> None:
 
 
 def test_what_the_model_can_make_is_made_as_it_is(skyloom: Skyloom) -> None:
-    made = making(Order(size=(48, 32), seconds=1.0, **SAID), skyloom, {})
-    request = Request("a ball", size=(48, 32), seconds=1.0, steps=1)
+    made = making(Order(size=(64, 32), seconds=1.0, **SAID), skyloom, {})
+    request = Request("a ball", size=(64, 32), seconds=1.0, steps=1)
     assert made.notes == [] and (frames(made) == skyloom.generate(request).frames).all()
 
 
