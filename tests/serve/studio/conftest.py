@@ -78,7 +78,7 @@ def opened(browser: Any, served: str) -> Iterator[Opener]:
         usual = {"viewport": DESKTOP, "reduced_motion": "reduce"}
         context = browser.new_context(**usual | options)
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
         page.on("console", hear)

@@ -50,7 +50,7 @@ def test_every_view_is_for_everybody(
         if "clip" in view:
             page.wait_for_function("() => document.querySelector('.stage video')?.readyState >= 2")
         if view == "clip/restyle":
-            page.get_by_label("where I paint").check()
+            page.get_by_text("where I paint", exact=True).click()
         if view == "":
             page.locator(".chip[aria-controls]").click()
         check(page, view, tmp_path)

@@ -31,7 +31,7 @@ def test_shots_of_text_picture_and_clip_become_a_film(
     tell(page, "and goes on")
     page.get_by_role("button", name="Text", exact=True).click()
     tell(page, "the end")
-    page.get_by_label("where the last one ends").check()
+    page.get_by_text("where the last one ends", exact=True).click()
     page.get_by_label("Subjects").fill("a red ball")
     page.get_by_label("Style").fill("as pixel art")
     page.get_by_label("Steps").fill("2")

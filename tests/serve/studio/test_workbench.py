@@ -83,7 +83,7 @@ def test_recut_with_keys_and_with_the_pointer(opened: Opener, clip: str) -> None
 def test_extend_and_loop(opened: Opener, clip: str, tool: str, side: str | None) -> None:
     page = opened(f"clip/{clip}/{tool}")
     if side is not None:
-        page.get_by_label(side).check()
+        page.get_by_text(side, exact=True).click()
     page.get_by_label("econds").first.fill("1")
     made = submit(page)
     assert made["skyloom"]["operation"] == tool and made["skyloom"]["backward"] is (
@@ -99,7 +99,7 @@ def test_two_clips(opened: Opener, clip: str, second: str, tool: str) -> None:
     page.get_by_role("alert").get_by_text("There is no second clip yet").wait_for()
     page.get_by_role("button", name="Choose a clip").click()
     page.get_by_role("dialog").get_by_label("Search the prompts").fill("blue car")
-    page.get_by_role("dialog").get_by_role("button", name="a blue car").click()
+    page.get_by_role("dialog").get_by_role("button", name="a blue car").first.click()
     if tool == "connect":
         page.get_by_label("Seconds between them").fill("1")
     made = submit(page)
@@ -119,7 +119,7 @@ def test_fill_keeps_the_stretches_that_are_marked(opened: Opener, clip: str) -> 
 
 def test_restyle_where_it_is_painted(opened: Opener, clip: str) -> None:
     page = opened(f"clip/{clip}/restyle")
-    page.get_by_label("where I paint").check()
+    page.get_by_text("where I paint", exact=True).click()
     canvas = page.locator("canvas.mask")
     page.locator(".tool-form button[type=submit]").click()
     page.get_by_role("alert").get_by_text("Nothing is painted yet").wait_for()
@@ -167,7 +167,7 @@ def test_a_dropped_clip_is_edited_too(
 def test_a_part_of_a_picture_goes_along_a_path(opened: Opener, make: Callable[..., str]) -> None:
     still = make("a yellow cone", operation="image", seconds=None)
     page = opened(f"clip/{still}/animate")
-    page.get_by_label("moved along a path").check()
+    page.get_by_text("moved along a path", exact=True).click()
     box = page.locator(".path-surface").bounding_box()
     page.mouse.move(box["x"] + 100, box["y"] + 100)
     page.mouse.down()
