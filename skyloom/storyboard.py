@@ -127,12 +127,14 @@ class Plan:
         frames: of the whole film.
         sounds: where the sound of given clips goes.
         notes: how pictures and clips were fitted.
+        given: (first, stop) of frames that are pictures and clips as they were.
     """
 
     requests: tuple[Request, ...]
     frames: int
     sounds: tuple[Part, ...]
     notes: tuple[str, ...]
+    given: tuple[tuple[int, int], ...] = ()
 
 
 # ---------------------------------------------------------------------------------------- reading
@@ -234,6 +236,7 @@ def plan(story: Story, stride: int, check: Callable[[Request], object]) -> Plan:
     requests: list[Request] = []
     sounds: list[Part] = []
     notes: list[str] = []
+    given: list[tuple[int, int]] = []
     frames = 0
     width, height = story.size
 
@@ -246,6 +249,7 @@ def plan(story: Story, stride: int, check: Callable[[Request], object]) -> Plan:
 
     def note(number: int, fitted: Fitted) -> None:
         notes.extend(f"shot {number}, '{story.shots[number - 1].given}': {n}" for n in fitted.notes)
+        given.append((frames, frames + len(fitted.video.frames)))
         if fitted.source is not None and story.shots[number - 1].clip is not None:
             place, seconds = frames / story.fps, fitted.video.duration
             sounds.append(Part(fitted.source, at=place, seconds=seconds))
@@ -253,7 +257,7 @@ def plan(story: Story, stride: int, check: Callable[[Request], object]) -> Plan:
     check(_request(story, story.shots[0]))
     for piece in film(story, stride, pretend, note):
         frames += len(piece)
-    return Plan(tuple(requests), frames, tuple(sounds), tuple(notes))
+    return Plan(tuple(requests), frames, tuple(sounds), tuple(notes), tuple(given))
 
 
 def film(

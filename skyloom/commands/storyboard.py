@@ -87,6 +87,7 @@ def _make(
 ) -> None:
     """Write one film, its sound and its contact sheet, and say where they are."""
     from skyloom.sound import carry_sounds
+    from skyloom.trust.marking import kept_stretches
 
     words = "\n".join(request.words for request in plan.requests)
     sources = [shot.given for shot in story.shots if shot.given is not None]
@@ -94,7 +95,8 @@ def _make(
 
     def frames(tell: "Progress") -> "Iterator[Frames]":
         made = session.watched(model.film(story, plan, tell), story.fps)
-        return marking.mark(made, claim, story.fps)
+        kept = kept_stretches(plan.given, story.size)
+        return marking.mark(made, claim, story.fps, kept=kept)
 
     shape = plan.frames, story.size, story.fps
     steps = sum(map(model.steps, plan.requests))

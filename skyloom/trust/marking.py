@@ -215,6 +215,18 @@ def kept_of(edit: "Edit") -> Kept | None:
     return kept
 
 
+def kept_stretches(stretches: Sequence[tuple[int, int]], size: tuple[int, int]) -> Kept | None:
+    """The same of whole frames, from (first, stop) of each stretch; `size` is (width, height)."""
+    if not stretches:
+        return None
+
+    def kept(first: int, stop: int) -> Bool[np.ndarray, "F H W"]:
+        held = [any(low <= n < high for low, high in stretches) for n in range(first, stop)]
+        return np.broadcast_to(np.array(held)[:, None, None], (stop - first, *size[::-1]))
+
+    return kept
+
+
 def _marked_beside(
     pieces: Iterable[Frames], fps: float, mark: Mark, still: bool, kept: Kept
 ) -> Iterator[Frames]:
