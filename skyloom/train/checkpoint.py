@@ -117,7 +117,8 @@ def write_tensors(part: Path, tensors: Mapping[str, Tensor], ranks: Ranks = ALON
     try:
         save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file)
     except SafetensorError as error:
-        raise as_os_error(error) from error
+        found = as_os_error(error)
+        raise found from (None if found is error else error)
     _to_disk(file)
     (part / f"{file.name}.sha256").write_text(f"{_digest(file)}  {file.name}\n")
 

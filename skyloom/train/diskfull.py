@@ -11,8 +11,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def as_os_error(error: SafetensorError) -> Exception:
-    """The error of the operating system in what safetensors says, else `error` itself."""
-    code = re.search(r"code: (\d+)", str(error))
+    """The error of the operating system in what safetensors says, else `error` itself.
+
+    It says "code: 28", or "(os error 28)", by its version.
+    """
+    code = re.search(r"(?:code: |os error )(\d+)", str(error))
     return error if code is None else OSError(int(code[1]), os.strerror(int(code[1])))
 
 

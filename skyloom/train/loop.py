@@ -282,8 +282,14 @@ class _Run:
         try:
             self.task.export(self.folder / "model")
         except (OSError, SafetensorError, UserError) as error:
-            if not disk_is_full(error) or self.step >= self.optimizer.config.steps:
+            if not disk_is_full(error):
                 raise
+            if self.step >= self.optimizer.config.steps:
+                raise UserError(
+                    f"Training stopped after step {self.step}: the disk of '{self.folder}' is full "
+                    "and the model cannot be written; free some space, and the same command goes "
+                    "on from the last checkpoint."
+                ) from error
             self.log.tell(f"the disk of '{self.folder}' is full: the model is not exported")
 
 

@@ -28,7 +28,7 @@ def only_run(folder: Path) -> Iterator[None]:
     """Hold the folder against a second run; the kernel lets go of it when the process dies.
 
     Raises:
-        UserError: the folder cannot be made, or another run is writing to it.
+        UserError: the folder cannot be made or written to, or another run is writing to it.
     """
     import fcntl
 
@@ -47,9 +47,11 @@ def only_run(folder: Path) -> Iterator[None]:
                 f"Another run, process {handle.read().strip() or 'unknown'}, is writing to "
                 f"'{folder}': wait for its end, or name another folder with out=FOLDER."
             ) from error
-        handle.truncate(0)
-        handle.write(f"{os.getpid()}\n")
-        handle.flush()
+        try:
+            handle.truncate(0)
+            os.write(handle.fileno(), f"{os.getpid()}\n".encode())
+        except OSError as error:
+            raise UserError(f"Cannot write to the folder '{folder}': {error.strerror}.") from error
         yield
 
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from skyloom.errors import UserError
 from skyloom.train import checkpoint
+from skyloom.train.diskfull import disk_is_full
 from skyloom.train.health import LINES, Health
 from skyloom.train.journal import Journal
 from skyloom.train.runfolder import check_unchanged
@@ -25,6 +27,13 @@ def test_a_flipped_bit_is_found_by_its_checksum(
     found = checkpoint.load_newest(tmp_path)
     assert found is not None and found.meta["step"] == 1
     assert "is passed over: 'state.safetensors' is not what its" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("said", ["I/O error: full (os error 28)", "Io error, code: 28, full"])
+def test_a_full_disk_is_known_by_what_safetensors_says(said: str) -> None:
+    assert disk_is_full(SafetensorError(said))
+    assert not disk_is_full(SafetensorError("I/O error: gone (os error 5)"))
+    assert not disk_is_full(SafetensorError("broken"))
 
 
 def test_spikes() -> None:
