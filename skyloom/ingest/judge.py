@@ -43,8 +43,9 @@ class Verdict:
 
 
 UNREADABLE, BROKEN, SHORT, SMALL = "unreadable", "broken", "too short", "too small"
-BLANK, STILL, BLURRED, DUPLICATE = "blank", "still", "blurred", "near-duplicate"
-REASONS = (UNREADABLE, BROKEN, SHORT, SMALL, BLANK, STILL, BLURRED, DUPLICATE)
+BLANK, STILL, BLURRED, TEXT = "blank", "still", "blurred", "text on it"
+DUPLICATE = "near-duplicate"
+REASONS = (UNREADABLE, BROKEN, SHORT, SMALL, BLANK, STILL, BLURRED, TEXT, DUPLICATE)
 
 
 def judge(surveys: Mapping[str, dict], recipe: IngestRecipe) -> list[Verdict]:
@@ -144,6 +145,8 @@ def _fault(shot: dict, survey: dict, recipe: IngestRecipe) -> tuple[str, str]:
         return STILL, f"{share}, {recipe.still:.2%} is the least"
     if shot["blur"] > recipe.blurred:
         return BLURRED, f"a blur of {shot['blur']:.2f}, {recipe.blurred:g} is the most"
+    if shot["text"] > recipe.text:
+        return TEXT, f"{shot['text']:.2%} of the picture is text, {recipe.text:.2%} is the most"
     return "", ""
 
 

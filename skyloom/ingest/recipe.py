@@ -39,6 +39,8 @@ class IngestRecipe:
         blank: dropped where luma spreads less, a standard deviation of 0 to 255.
         still: dropped where a smaller share of the picture changes in a quarter of a second.
         blurred: dropped where the blur is more, 0 sharp to 1, see `measures.blur`.
+        text: dropped where laid-over text, such as subtitles, covers more of the picture for a
+            second, a share of it; 1 keeps it. See `lettering`.
         duplicate: dropped where it differs less from a shot that is kept, root mean square of
             0 to 255 over 8x8 colours at four moments; 0 keeps duplicates.
         side: pixels of the shorter side that clips are shrunk to, the aspect kept; none keeps the
@@ -57,6 +59,7 @@ class IngestRecipe:
     blank: float = 4.0
     still: float = 0.002
     blurred: float = 0.6
+    text: float = 0.002
     duplicate: float = 5.0
     side: int | None = None
     format: Literal["mp4", "safetensors"] = "mp4"
@@ -81,5 +84,5 @@ class IngestRecipe:
         return [SURVEY_VERSION, self.cut, self.cut_least, self.longest, self.largest]
 
 
-SURVEY_VERSION = 1
+SURVEY_VERSION = 2
 """Counts the changes of what a survey measures, so that those of an older version are redone."""

@@ -8,17 +8,25 @@ import numpy as np
 from jaxtyping import UInt8
 
 from skyloom.extras import need
-from skyloom.ingest import measures
+from skyloom.ingest import lettering, measures
 from skyloom.ingest.recipe import IngestRecipe
 
 ANALYSED = 160
 """Pixels of the longer side of the frames that are analysed."""
 
-SHARPNESS_SIDE = 1920
-"""Pixels of the longer side at which blur is measured, at most."""
+LOOKED = 1920
+"""Pixels of the longer side at which blur and text are looked for, at most."""
 
-SHARPNESS_SECONDS = 0.5
-"""Between two frames whose blur is measured."""
+LOOK_SECONDS = 0.5
+"""Between two frames that are looked at so closely."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen in a frame that is looked at closely: see `measures.blur`, `lettering.share`."""
+
+    blur: float
+    text: float
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class Shot:
         start: its first frame, counted in the film.
         stop: the frame after its last one.
         blur, motion, spread: see `measures`.
+        text: share of the picture under laid-over text, see `lettering.held`.
         signature: see `measures.signature`, in hexadecimal.
         broken: some of its frames came out of the decoder damaged.
         strip: a few of its frames, small, for the report.
@@ -39,6 +48,7 @@ class Shot:
     blur: float
     motion: float
     spread: float
+    text: float
     signature: str
     broken: bool
     strip: UInt8[np.ndarray, "4 H W 3"]
@@ -62,17 +72,17 @@ class ShotFinder:
         self._fps, self._most = fps, max(1, round(recipe.longest * fps))
         self._first = 0  # of the open shot
         self._frames: list[UInt8[np.ndarray, "H W 3"]] = []
-        self._blurs: dict[int, float] = {}
+        self._looks: dict[int, Look] = {}
         self._damaged: list[int] = []
 
     def push(
-        self, frame: UInt8[np.ndarray, "H W 3"], blur: float | None, broken: bool
+        self, frame: UInt8[np.ndarray, "H W 3"], look: Look | None, broken: bool
     ) -> Iterator[Shot]:
         """Take the next frame; give the shots that it shows to be over."""
         index = self._first + len(self._frames)
         self._frames.append(frame)
-        if blur is not None:
-            self._blurs[index] = blur
+        if look is not None:
+            self._looks[index] = look
         if broken:
             self._damaged.append(index)
         when = self._timecode(index, self._fps)
@@ -95,19 +105,20 @@ class ShotFinder:
     def _close(self, stop: int) -> Shot:
         count = stop - self._first
         frames = np.stack(self._frames[:count])
-        blurs = [value for index, value in self._blurs.items() if index < stop]
+        looks = [look for index, look in self._looks.items() if index < stop]
         shot = Shot(
             start=self._first,
             stop=stop,
-            blur=float(np.median(blurs)) if blurs else 0.0,
+            blur=float(np.median([look.blur for look in looks])) if looks else 0.0,
             motion=measures.motion(frames, self._fps),
             spread=measures.spread(frames),
+            text=lettering.held([look.text for look in looks]),
             signature=measures.signature(frames).tobytes().hex(),
             broken=any(index < stop for index in self._damaged),
             strip=measures.moments(frames),
         )
         self._first, self._frames = stop, self._frames[count:]
-        self._blurs = {index: value for index, value in self._blurs.items() if index >= stop}
+        self._looks = {index: look for index, look in self._looks.items() if index >= stop}
         self._damaged = [index for index in self._damaged if index >= stop]
         return shot
 

@@ -13,12 +13,13 @@ from skyloom.config import from_dict
 from skyloom.decoding import Damaged, Shown, Source, open_source, upright
 from skyloom.errors import UserError
 from skyloom.files import atomic_path
-from skyloom.ingest import measures
+from skyloom.ingest import lettering, measures
 from skyloom.ingest.recipe import IngestRecipe
 from skyloom.ingest.shots import (
     ANALYSED,
-    SHARPNESS_SECONDS,
-    SHARPNESS_SIDE,
+    LOOK_SECONDS,
+    LOOKED,
+    Look,
     Shot,
     ShotFinder,
     beyond,
@@ -56,18 +57,19 @@ def survey(job: dict, alive: Alive) -> dict:
         raise Rejected("a picture, not a film")
     finder = ShotFinder(recipe, source.fps)
     shots, size, count, damage = [], (0, 0), 0, None
-    pace = max(1, round(source.fps * SHARPNESS_SECONDS))
+    pace = max(1, round(source.fps * LOOK_SECONDS))
     with closing(source.pictures):
         try:
             for picture in source.pictures:
                 if not count:
                     size = source.size[::-1] if picture.turns % 2 else source.size
                 small = upright(picture, within(size, ANALYSED))
-                sharp = None
+                look = None
                 if count % pace == 0:
-                    sharp = measures.blur(upright(picture, within(size, SHARPNESS_SIDE)))
+                    large = upright(picture, within(size, LOOKED))
+                    look = Look(measures.blur(large), lettering.share(large))
                 shots += [_told(shot, job["strips"]) for shot in finder.push(
-                    small, sharp, picture.broken)]  # fmt: skip
+                    small, look, picture.broken)]  # fmt: skip
                 count += 1
                 alive()
         except Damaged:
@@ -180,6 +182,7 @@ def _told(shot: Shot, strips: str) -> dict:
         "blur": round(shot.blur, 4),
         "motion": round(shot.motion, 6),
         "spread": round(shot.spread, 3),
+        "text": round(shot.text, 5),
         "signature": shot.signature,
         "broken": shot.broken,
         "strip": Path(name).name,

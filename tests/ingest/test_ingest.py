@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 from films import film, tone
+from PIL import Image, ImageDraw, ImageFont
 
 from skyloom import video
 from skyloom.data.raw import RawDataset
@@ -64,6 +65,15 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for _ in range(40):  # a box over and over is a Gaussian
         soft = (soft + np.roll(soft, 1, 1) + np.roll(soft, 1, 2)) / 3
     film(folder / "soft.mp4", soft.astype(np.uint8))
+    words = scene(7, size=(320, 192))
+    for index, frame in enumerate(words):
+        picture = Image.fromarray(frame)
+        ImageDraw.Draw(picture).text(
+            (30, 148), "I told you so.", "white", ImageFont.load_default(32),
+            stroke_width=2, stroke_fill="black",
+        )  # fmt: skip
+        words[index] = np.asarray(picture)
+    film(folder / "words.mp4", words)
     whole = two.read_bytes()
     (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     (folder / "text.mp4").write_bytes(TEXT)
@@ -107,6 +117,7 @@ def test_what_is_kept_and_what_is_not(films: Path, made: Path) -> None:
         "short.mp4": "too short",
         "tiny.mp4": "too small",
         "soft.mp4": "blurred",
+        "words.mp4": "text on it",
         "cut.mp4": "unreadable",
         "text.mp4": "unreadable",
         "empty.mp4": "unreadable",

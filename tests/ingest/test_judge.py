@@ -12,7 +12,8 @@ def random_signatures(count: int) -> list[np.ndarray]:
 def survey(*signatures: np.ndarray, **other: float) -> dict:
     shots = [
         {"start": 24 * n, "stop": 24 * n + 24, "blur": 0.2, "motion": 0.1, "spread": 30.0,
-         "signature": value.tobytes().hex(), "broken": False, "strip": f"{n}.jpg", **other}
+         "text": 0.0, "signature": value.tobytes().hex(), "broken": False, "strip": f"{n}.jpg",
+         **other}
         for n, value in enumerate(signatures)
     ]  # fmt: skip
     return {"sha256": "0", "size": [160, 96], "fps": 12.0, "damage": None, "shots": shots}
@@ -40,6 +41,7 @@ def test_the_first_fault_is_the_reason() -> None:
     assert reasons(motion=0.0) == ["still", "still"]
     assert reasons(blur=0.9) == ["blurred", "blurred"]
     assert reasons(spread=1.0, motion=0.0) == ["blank", "blank"]
+    assert reasons(text=0.01) == ["text on it", "text on it"]
     assert reasons(broken=True) == ["broken", "broken"]
     twins = judge({"b.mp4": survey(one), "a.mp4": survey(one), "c": {"rejected": "no"}}, recipe)
     assert [(v.source, v.reason) for v in twins] == [
