@@ -199,7 +199,7 @@ class Worker:
                 raise
             except UserError as error:
                 run.fail(Failure(_code(error), str(error)))
-            except (OSError, MemoryError) as error:
+            except (OSError, MemoryError, self.jobs.tables.sa.exc.SQLAlchemyError) as error:
                 self._again_or_fail(run, error)
             except Exception:
                 log.exception("%s failed", id)
@@ -219,11 +219,6 @@ class Worker:
         from skyloom.serve.work import carry_out
 
         model = self._models[run.job.order.model]
-        dbos = need("dbos", extra="serve").DBOS
-
-        def step(name: str, make: Callable[[], str]) -> str:
-            done: str = dbos.run_step({"name": name}, make)
-            return done
 
         def finished() -> None:
             run.something_done()
@@ -237,13 +232,41 @@ class Worker:
                 for role, key in run.job.order.inputs.items()
             }
             carry_out(
-                run, model.skyloom, model.identity, inputs, folder, step, finished, self._check,
+                run, model.skyloom, model.identity, inputs, folder, _step, finished, self._check,
                 model.marking, self._guards,
             )  # fmt: skip
 
     def _check(self) -> None:
         if self._parking.is_set():
             raise Stopped
+
+
+class _Raised(BaseException):
+    """What went wrong within a step. The queue would put an `Exception` down as the step's result,
+    and every later run would get it again instead of trying."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _step(name: str, make: Callable[[], str]) -> str:
+    """A step of the workflow that this thread runs, see `durable.Step`."""
+    dbos = need("dbos", extra="serve")
+
+    def attempt() -> str:
+        try:
+            return make()
+        except Exception as error:
+            raise _Raised(error) from error
+
+    try:
+        done: str = dbos.DBOS.run_step({"name": name}, attempt)
+    except _Raised as raised:
+        raise raised.error from None
+    except (dbos.error.DBOSWorkflowConflictIDError, dbos.error.DBOSWorkflowCancelledError):
+        raise Stopped from None  # the queue has given the job to another, or it is deleted
+    return done
 
 
 def _code(error: UserError) -> str:

@@ -168,17 +168,18 @@ def test_a_preview_is_seen_while_a_clip_is_made(served: Jobs) -> None:
     assert "preview" not in done.outputs and unseen.previews == 0
 
 
-def test_a_job_that_kills_its_workers_fails(served: Jobs) -> None:
-    sa, table = served.tables.sa, served.tables.jobs
-    order = Order(**SHORT)
-    poison = served.submit(order, OWNER)
-    # Five runs of it have ended with nothing to show, before any worker sees it again.
-    served.tables.written(sa.update(table).where(table.c.id == poison.id).values(barren=5))
-    (job,) = finished(served, [poison.id])
-    if job.status == "completed":
-        pytest.skip("the worker was faster than this test")
-    assert job.error is not None and job.error.code == "worker_lost" and not job.outputs
-    assert job.error.message.startswith("The worker died each time")
+def test_a_job_that_kills_its_workers_fails_and_others_expire(place: Place, jobs: Jobs) -> None:
+    poison, other = (jobs.submit(Order(**SHORT), OWNER).id for _ in range(2))
+    sa, table = jobs.tables.sa, jobs.tables.jobs
+    # Five runs of it have ended with nothing to show.
+    jobs.tables.written(sa.update(table).where(table.c.id == poison).values(barren=5))
+    with place.working("--keep-hours", "0.0001"):
+        failed, done = finished(jobs, [poison, other])
+    assert failed.error is not None and failed.error.code == "worker_lost" and not failed.outputs
+    assert failed.error.message.startswith("The worker died each time")
+    assert done.status == "completed" and done.expires_at == done.completed_at
+    assert jobs.expire() == 2 and jobs.list(OWNER) == ([], False)
+    assert jobs.files.keys("jobs") == []
 
 
 def test_what_cannot_be_made_fails_with_a_sentence_and_no_path(served: Jobs) -> None:
