@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -130,6 +131,25 @@ def by_one(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("by_one")
     train_transformer(tiny, 1, f"out={folder}")
     return folder
+
+
+@pytest.mark.slow
+def test_ctrl_c_to_all(tmp_path: Path) -> None:
+    """torchrun passes it on; they save where they stand, together."""
+    arguments = command(2, MANY, tmp_path, 2, 1_000_000, 0, "whole", "no")
+    with subprocess.Popen(
+        arguments, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True
+    ) as run:
+        deadline = time.monotonic() + 200
+        while not (tmp_path / "metrics.jsonl").exists():
+            assert run.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=120)
+    assert run.returncode != 0
+    found = load_newest(tmp_path / "checkpoints")
+    assert found is not None and found.meta["step"] >= 5, errors
+    assert rows(tmp_path / "metrics.jsonl")[-1]["step"] <= found.meta["step"]
 
 
 @pytest.mark.slow
