@@ -3,6 +3,7 @@
 `skyloom bench trust` prints one row a figure, with what it must reach.
 """
 
+import importlib.util
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from skyloom.trust.policy import load_policy
 
 PROMPTS = Path(__file__).parent / "trust_prompts.tsv"
 FINE = "ok"
+MARKING = "skyloom.bench.trust_marking"
+"""Has `figures()` and `table(figures)`: what marks and signatures keep of their promises."""
 DETECTOR_NEEDS = {"clean": 0.98, "crf 30": 0.93, "half size": 0.93}
 FOLDER = Path("out/detector")
 """Where the detector's clips are kept, see skyloom/trust/detector_training.py."""
@@ -130,11 +133,9 @@ def detector_figures(folder: Path) -> dict[str, Any] | None:
 
 def marking_figures() -> Mapping[str, Any] | None:
     """What skyloom/bench/trust_marking.py measures, where it is there."""
-    try:
-        from skyloom.bench import trust_marking
-    except ModuleNotFoundError:
+    if importlib.util.find_spec(MARKING) is None:
         return None
-    return trust_marking.figures()
+    return importlib.import_module(MARKING).figures()
 
 
 def table(figures: Mapping[str, Any]) -> str:
@@ -172,7 +173,5 @@ def table(figures: Mapping[str, Any]) -> str:
         )
     text = format_table("trust", ("figure", "measured", "must reach"), rows, notes)
     if figures.get("marking"):
-        from skyloom.bench import trust_marking
-
-        text += "\n\n" + trust_marking.table(figures["marking"])
+        text += "\n\n" + importlib.import_module(MARKING).table(figures["marking"])
     return text

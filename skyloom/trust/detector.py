@@ -1,13 +1,12 @@
 """The detector: whether this model made a clip, told from its pixels without any mark.
 
-A small network looks at crops of pairs of frames, at the resolution they have, and weighs what it
-sees over all of them. Its probability is calibrated on clips that it was not taught; it says
-"cannot tell" between the two, on sizes it does not know, and where a clip is unlike all it was
-taught. It is taught by skyloom/trust/detector_training.py, anew for each model.
+A linear classifier weighs the traces that a decoder leaves in crops of pairs of frames, at the
+resolution they have, see skyloom/trust/traces.py. Its probability is calibrated on clips that it
+was not taught; it says "cannot tell" between the two, on sizes it does not know, and where a clip
+is unlike all it was taught. It is taught anew for each model: skyloom/trust/detector_training.py.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -15,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from einops import rearrange
-from jaxtyping import Float, UInt8
-from torch import Tensor, nn
+from jaxtyping import Float32, UInt8
 
 from skyloom.errors import UserError
+from skyloom.trust.traces import traces
 from skyloom.video import Video, read_chunks
 
 WEIGHTS = Path(__file__).parent / "weights" / "detector.safetensors"
@@ -30,41 +27,13 @@ SIZES = (32, 512)
 """Shortest and longest side that it knows."""
 PAIRS, PLACES = 8, 3
 """Pairs of frames, and crops of each, that are looked at."""
+TOGETHER = 2
+"""Crops whose traces are averaged."""
+MOST = 5.0
+"""Spreads at which a trace's say ends."""
 SURE = 0.8
 """Probability from which on it says so; below 1 - SURE it says the contrary."""
 MOST_FRAMES = 96
-
-Pair = UInt8[np.ndarray, "two h w 3"]
-
-
-class DetectorNetwork(nn.Module):
-    """Crops of pairs of frames to one logit a clip."""
-
-    def __init__(self, width: int = 16) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(9, width, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(width, 24, 3, stride=2, padding=1), nn.ReLU(),
-            nn.Conv2d(24, 32, 3, stride=2, padding=1), nn.ReLU(),
-            nn.Conv2d(32, 40, 3, stride=2, padding=1), nn.ReLU(),
-        )  # fmt: skip
-        self.weigh = nn.Sequential(nn.Linear(80, 32), nn.ReLU())
-        self.out = nn.Linear(32, 1)
-
-    def forward(
-        self, clips: Float[Tensor, "B N 6 h w"]
-    ) -> tuple[Float[Tensor, "B"], Float[Tensor, "B E"]]:
-        """Logits, and the features that they come from.
-
-        Args:
-            clips: N crops of each clip: a frame in [-1, 1], and its difference to the next.
-        """
-        crops = rearrange(clips, "b n c h w -> (b n) c h w")
-        fine = crops[:, :3] - nn.functional.avg_pool2d(crops[:, :3], 3, 1, 1)
-        seen = self.layers(torch.cat([crops, 4 * fine], dim=1))
-        pooled = torch.cat([seen.mean(dim=(2, 3)), seen.std(dim=(2, 3))], dim=1)
-        features = rearrange(self.weigh(pooled), "(b n) e -> b n e", b=len(clips)).mean(dim=1)
-        return self.out(features)[:, 0], features
 
 
 @dataclass(frozen=True)
@@ -88,20 +57,22 @@ class Detection:
 
 @dataclass(frozen=True)
 class Detector:
-    """A taught network and its calibration.
+    """Weights and calibration.
 
     Attributes:
+        centre, spread: of the traces of the clips that it was taught.
+        weight, bias: of the traces in spreads, to a logit.
         scale, shift: of the logit, so that it is a probability.
-        centre, spread: of the features of clips it knows.
-        farthest: root mean square of spreads beyond which a clip is unlike them.
+        farthest: root mean square of spreads beyond which a clip is unlike what it knows.
         model: sha256 of the list of files of the model that it was taught for.
     """
 
-    network: DetectorNetwork
+    centre: Float32[np.ndarray, "E"]
+    spread: Float32[np.ndarray, "E"]
+    weight: Float32[np.ndarray, "E"]
+    bias: float
     scale: float
     shift: float
-    centre: Float[Tensor, "E"]
-    spread: Float[Tensor, "E"]
     farthest: float
     model: str
 
@@ -111,32 +82,23 @@ class Detector:
             width, height = video.size
             return Detection(None, f"cannot tell: {width}x{height} is a size it does not know",
                              False)  # fmt: skip
-        logit, features = self.raw([crops_of(video)])
-        score = float(torch.sigmoid(self.scale * logit[0] + self.shift))
-        if self.distance(features)[0] > self.farthest:
+        logit, distance = self.raw(video)
+        score = float(1 / (1 + np.exp(-np.clip(self.scale * logit + self.shift, -30, 30))))
+        if distance > self.farthest:
             return Detection(score, "cannot tell: the clip is unlike all it knows", False)
         if 1 - SURE < score < SURE:
             return Detection(score, "cannot tell", False)
         said = "made by this model" if score >= SURE else "not made by this model"
         return Detection(score, said, True)
 
-    @torch.inference_mode()
-    def raw(
-        self, clips: Sequence[UInt8[np.ndarray, "N two h w 3"]]
-    ) -> tuple[Float[Tensor, "B"], Float[Tensor, "B E"]]:
-        """Logits and features of clips whose crops are of one size."""
-        return self.network(as_input(np.stack(clips)))
-
-    def distance(self, features: Float[Tensor, "B E"]) -> Float[Tensor, "B"]:
-        """How far clips are from those it knows, in spreads."""
-        return ((features - self.centre) / self.spread).square().mean(dim=1).sqrt()
-
-
-def as_input(crops: UInt8[np.ndarray, "B N two h w 3"]) -> Float[Tensor, "B N 6 h w"]:
-    """Crops of pairs as the network takes them."""
-    pixels = torch.from_numpy(crops).float() / 127.5 - 1
-    first, second = pixels[:, :, 0], pixels[:, :, 1]
-    return rearrange(torch.cat([first, 2 * (second - first)], dim=-1), "b n h w c -> b n c h w")
+    def raw(self, video: Video) -> tuple[float, float]:
+        """The logit, and how far the clip is from those it knows, in spreads."""
+        crops = crops_of(video)
+        rows = np.stack([traces(crops[at : at + TOGETHER])
+                         for at in range(0, len(crops), TOGETHER)])  # fmt: skip
+        far = (rows - self.centre) / self.spread
+        logit = float(np.mean(np.clip(far, -MOST, MOST) @ self.weight + self.bias))
+        return logit, float(np.sqrt(np.mean(far**2)))
 
 
 def crops_of(
@@ -164,25 +126,23 @@ def load(path: Path = WEIGHTS) -> Detector:
         UserError: the file is missing or damaged.
     """
     from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file
+    from safetensors.numpy import load_file
 
     try:
         state = load_file(path)
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:
             facts = json.loads((file.metadata() or {})["facts"])
-        network = DetectorNetwork()
-        centre, spread = state.pop("centre").float(), state.pop("spread").float()
-        network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
         return Detector(
-            network.eval().requires_grad_(False),
-            facts["scale"],
-            facts["shift"],
-            centre,
-            spread,
-            facts["farthest"],
-            facts["model"],
+            centre=state["centre"],
+            spread=state["spread"],
+            weight=state["weight"],
+            bias=facts["bias"],
+            scale=facts["scale"],
+            shift=facts["shift"],
+            farthest=facts["farthest"],
+            model=facts["model"],
         )
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise UserError(
             f"The detector in '{path}' is missing or damaged: install skyloom again, or teach it "
             "anew with python -m skyloom.trust.detector_training."

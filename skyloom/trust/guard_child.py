@@ -86,7 +86,7 @@ def build(settings: PromptSettings | FrameSettings, policy: Policy) -> Any:
         "stable-diffusion": hosted.StableDiffusionChecker,
         "nudenet": hosted.NudeNet,
     }
-    return kinds[settings.kind](settings)  # type: ignore[arg-type]
+    return kinds[settings.kind](settings)
 
 
 class Rules:

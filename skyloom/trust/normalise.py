@@ -177,7 +177,8 @@ def is_script(char: str) -> bool:
 def _script(text: str) -> str:
     """Chinese, Japanese and Thai alone: what stands between two characters goes if it is no
     mark that ends a phrase."""
-    found, gap = [], ""
+    found: list[str] = []
+    gap = ""
     for char in text:
         if is_script(char):
             if found and any(c in "。！？!?;；\n" for c in gap):

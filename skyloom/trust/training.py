@@ -139,7 +139,7 @@ def save(network: Network, thresholds: Mapping[str, float], path: Path) -> None:
 
 def thresholds_of(classifier: Classifier, grammar: Grammar, rng: Random) -> dict[str, float]:
     """The thresholds at which so few innocent sentences are flagged."""
-    innocent = []
+    innocent: list[np.ndarray] = []
     while len(innocent) < THRESHOLD_SENTENCES:
         text, label = grammar.draw(rng)
         if label is None:

@@ -37,7 +37,8 @@ def text_classifier(folder: Path, bias: float) -> Path:
     torch.manual_seed(0)
     config = transformers.BertConfig(
         vocab_size=16, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=32, id2label={0: "neutral", 1: "sexual"}, label2id={"neutral": 0, "sexual": 1},
+        intermediate_size=32, id2label={0: "neutral", 1: "sexual"},
+        label2id={"neutral": 0, "sexual": 1},
     )  # fmt: skip
     model = transformers.BertForSequenceClassification(config)
     model.classifier.weight.data.zero_()
@@ -58,7 +59,8 @@ def image_classifier(folder: Path, bias: float) -> Path:
     torch.manual_seed(0)
     config = transformers.ViTConfig(
         hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-        image_size=32, patch_size=16, id2label={0: "normal", 1: "nsfw"}, label2id={"normal": 0, "nsfw": 1},
+        image_size=32, patch_size=16, id2label={0: "normal", 1: "nsfw"},
+        label2id={"normal": 0, "nsfw": 1},
     )  # fmt: skip
     model = transformers.ViTForImageClassification(config)
     model.classifier.weight.data.zero_()
