@@ -15,8 +15,11 @@ from jaxtyping import Float32, UInt8
 
 from skyloom.trust.carriers import BLOCK, MOVING, STILL, carriers
 
-PSNR = 42.0
-"""Decibels between a frame and the same with its mark, in the mean over the frame."""
+PSNR = 43.0, 40.4
+"""Decibels between a frame and the same with its mark, where it is quiet and where it is busy."""
+
+QUIET_TO_BUSY = 1.5, 2.7
+"""Mean square of the cells' strength, in units of `FLAT`'s, of such frames."""
 
 FLAT, BUSY, ACTIVITY = 0.75, 1.75, 12.0
 """Strength where nothing happens and where much does, and the levels of contrast that are much."""
@@ -33,12 +36,12 @@ class Mark:
     Attributes:
         key: 32 bytes that say where the mark is; who has them can find it, and take it out.
         payload: a number of 48 bits that names the clip.
-        psnr: decibels between a frame and the same with its mark.
+        psnr: decibels between a frame and the same with its mark, for a quiet and a busy one.
     """
 
     key: bytes
     payload: int
-    psnr: float = PSNR
+    psnr: tuple[float, float] = PSNR
 
 
 def marked(
@@ -56,13 +59,12 @@ def marked(
     layout = STILL if still else MOVING
     patterns = carriers(mark.key, layout).patterns(mark.payload)
     start = carriers(mark.key, layout).start(mark.payload)
-    power = (255 / 10 ** (mark.psnr / 20)) ** 2 - 1 / 12  # rounding adds the twelfth of a level
     count = 0
     for piece in pieces:
         made = np.empty_like(piece)
         for place, frame in enumerate(piece):
             block = start + block_of(count, fps)
-            made[place] = _added(frame, patterns[block % layout.blocks], power)
+            made[place] = _added(frame, patterns[block % layout.blocks], mark.psnr)
             count += 1
         yield made
 
@@ -73,13 +75,20 @@ def block_of(frame: int, fps: float) -> int:
 
 
 def _added(
-    frame: UInt8[np.ndarray, "H W 3"], pattern: Float32[np.ndarray, "d d"], power: float
+    frame: UInt8[np.ndarray, "H W 3"],
+    pattern: Float32[np.ndarray, "d d"],
+    psnr: tuple[float, float],
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """One frame with a pattern in it whose mean square over the frame is `power`."""
+    """One frame with a pattern in it, as strong as the frame hides it."""
     height, width, _ = frame.shape
     down, across = spreading(height, len(pattern)), spreading(width, len(pattern))
     pixels = frame.astype(np.float32)
-    added = down @ (pattern * _strength(pixels @ LUMA, len(pattern))) @ across.T
+    strength = _strength(pixels @ LUMA, len(pattern))
+    quiet, busy = QUIET_TO_BUSY
+    share = np.clip((np.square(strength / FLAT).mean() - quiet) / (busy - quiet), 0, 1)
+    power = (255 / 10 ** ((psnr[0] + (psnr[1] - psnr[0]) * share) / 20)) ** 2
+    power -= 1 / 12  # what rounding adds
+    added = down @ (pattern * strength) @ across.T
     added *= np.sqrt(power / np.square(added).mean())
     return np.clip(np.rint(pixels + added[:, :, None]), 0, 255).astype(np.uint8)
 

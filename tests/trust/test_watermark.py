@@ -37,9 +37,11 @@ def clip() -> np.ndarray:
 
 
 def test_it_does_not_show(clip: np.ndarray) -> None:
-    assert psnr(clip, moving()) >= 41.9
+    assert psnr(clip, moving()) >= 41
     textured = np.random.default_rng(0).integers(60, 190, (4, 96, 160, 3), dtype=np.uint8)
-    assert psnr(mark(textured), textured) >= 41.9
+    assert 40.2 <= psnr(mark(textured), textured) <= 41  # more where it is busy
+    flat = np.full((4, 96, 160, 3), 99, np.uint8)
+    assert psnr(mark(flat), flat) >= 42.8
     assert np.abs(clip.astype(int) - moving()).max() <= 12
 
 
@@ -113,7 +115,7 @@ def test_a_picture() -> None:
     picture = moving(1, (192, 128))
     picture = np.clip(picture + rng.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
     made = mark(picture, still=True)
-    assert psnr(made, picture) >= 41.9
+    assert psnr(made, picture) >= 40.2
     file = io.BytesIO()
     Image.fromarray(made[0]).save(file, "JPEG", quality=90)
     decoded = np.asarray(Image.open(file).convert("RGB"))[None]
