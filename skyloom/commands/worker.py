@@ -1,7 +1,6 @@
 """The verb `worker`: makes the jobs that a server takes, beside it or on another machine."""
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -51,6 +50,7 @@ def run(args: argparse.Namespace) -> None:
     """Work until told to stop."""
     from skyloom.serve.files import Files
     from skyloom.serve.jobs import Jobs
+    from skyloom.serve.logs import log_to
     from skyloom.serve.models import served_models
     from skyloom.serve.places import default_database, default_files
     from skyloom.serve.worker import Worker
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     from skyloom.trust.marking import Marking
     from skyloom.trust.policy import load_policy
 
-    logging.basicConfig(format="skyloom worker: %(message)s", stream=sys.stderr)
+    log_to()
     stop = threading.Event()
 
     def leave(number: int, _: FrameType | None) -> None:

@@ -81,7 +81,8 @@ class DurableSampler(Sampler):
                 if progress is not None:
                     progress(settings.steps, settings.steps)
             else:
-                latents.extend(self._sampler.sample(pieces, settings, progress, seen))
+                looking = seen if watch is not None or self._watch is not None else None
+                latents.extend(self._sampler.sample(pieces, settings, progress, looking))
                 self._keep(key, mark, latents)
                 self._done()
             return key

@@ -23,6 +23,7 @@ from skyloom.serve.beats import BEAT_SECONDS, LEASE_SECONDS, Beats
 from skyloom.serve.gate import Gate, Pass
 from skyloom.serve.job import Failure
 from skyloom.serve.jobs import WORKFLOW, Jobs, queue_of
+from skyloom.serve.logs import FIELDS
 from skyloom.serve.running import Run, Stopped
 from skyloom.serve.tables import APPLICATION, QUEUE_POLL, VERSION
 
@@ -143,7 +144,7 @@ class Worker:
             try:
                 count = self._beats.take_over(self._here)
                 if count:
-                    log.warning("%d jobs of workers that are gone are in the queue again", count)
+                    log.warning("jobs taken over", extra={FIELDS: {"jobs": count}})
                 if time.monotonic() - expired > EXPIRE_SECONDS:
                     expired = time.monotonic()
                     self.jobs.expire()
@@ -178,7 +179,7 @@ class Worker:
         except Stopped:
             raise
         except BaseException as error:
-            log.exception("%s could not be written down", id)
+            log.exception("job could not be written down", extra={FIELDS: {"job": id}})
             raise Stopped from error  # it is a stray now, and will be begun again
         finally:
             del self._running[mine]
@@ -189,27 +190,30 @@ class Worker:
             if run is None:
                 return
             if run.hopeless:
-                run.fail(Failure("worker_lost", _LOST))
+                _fail(run, "worker_lost", _LOST)
                 return
+            began = time.monotonic()
+            _tell("job begun", run, operation=run.job.order.operation)
             try:
                 self._carry_out(run, gate)
+                _tell("job completed", run, seconds=round(time.monotonic() - began, 3))
             except Stopped:
                 if self._parking.is_set():
                     run.park()
                 raise
             except UserError as error:
-                run.fail(Failure(_code(error), str(error)))
+                _fail(run, _code(error), str(error))
             except (OSError, MemoryError, self.jobs.tables.sa.exc.SQLAlchemyError) as error:
                 self._again_or_fail(run, error)
             except Exception:
-                log.exception("%s failed", id)
-                run.fail(Failure("server_error", _FAILED))
+                log.exception("job failed", extra={FIELDS: {"job": id}})
+                _fail(run, "server_error", _FAILED)
 
     def _again_or_fail(self, run: Run, error: Exception) -> None:
         """A disk, a store or memory that is full now may not be later."""
-        log.warning("%s: %r", run.job.id, error)
+        _tell("job hindered", run, error=repr(error))
         if run.tries >= MOST_TRIES:
-            run.fail(Failure("server_error", _FAILED))
+            _fail(run, "server_error", _FAILED)
             return
         time.sleep(1.0)
         run.park(counted=True)
@@ -239,6 +243,16 @@ class Worker:
     def _check(self) -> None:
         if self._parking.is_set():
             raise Stopped
+
+
+def _tell(event: str, run: Run, **fields: Any) -> None:
+    told = {"job": run.job.id, "attempt": run.job.attempts, **fields}
+    log.info(event, extra={FIELDS: told})
+
+
+def _fail(run: Run, code: str, sentence: str) -> None:
+    run.fail(Failure(code, sentence))
+    _tell("job failed", run, code=code)
 
 
 class _Raised(BaseException):
