@@ -44,7 +44,7 @@ class ParallelConfig:
         checkpoint: blocks keep only what enters them for the backward pass, and are computed once
             more in it: a fraction of the memory, a third more work (arXiv 1604.06174).
         compile: blocks of the transformer are compiled by torch.compile in the first step, which
-            takes a minute and on a CPU needs a C++ compiler; steps are a quarter quicker after.
+            takes a minute and on a CPU needs a C++ compiler; whether it pays: docs/log.md.
         patience: seconds after which all stop for a process that is not heard of, or stands still
             in a step; see train/watch.py.
     """

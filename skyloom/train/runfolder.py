@@ -19,6 +19,7 @@ FREE = (
     "loop.evaluate_every",
     "loop.tensorboard",
     "parallel",
+    "samples",
 )
 """Settings that change nothing of what a run learns: they may differ when it goes on."""
 

@@ -73,7 +73,7 @@ def test_a_recipe_that_has_changed(
 ) -> None:
     words = ["train", "transformer", str(tiny.transformer_recipe), f"out={tmp_path}"]
     assert cli.main([*words, "--minutes", "1e-6"]) == 0
-    words += ["optim.lr=0.5", "loop.log_every=1", "loop.tensorboard=true"]
+    words += ["optim.lr=0.5", "loop.log_every=1", "loop.tensorboard=true", "samples.steps=9"]
     assert cli.main(words) == 2
     said = capfd.readouterr().err
     assert "(optim.lr: 0.001 -> 0.5): undo that, go on all the same with --allow-changes" in said

@@ -29,6 +29,12 @@ def test_a_sheet_now_and_then(tiny: Tiny, tmp_path: Path) -> None:
         assert torch.equal(weight, before[name])
 
 
+def test_adherence_now_and_then(tiny: Tiny, tmp_path: Path) -> None:
+    settings = [*SETTINGS, f"out={tmp_path}", "samples.prompts=['a cube']", "samples.adherence=2"]
+    found = TransformerTask(load_recipe(tiny.transformer_recipe, settings)).sample(7)
+    assert found.keys() == {"adherence"} and 0 <= found["adherence"] <= 1
+
+
 def test_sizes_are_looked_at_before_training(tiny: Tiny, tmp_path: Path) -> None:
     settings = [*SETTINGS, f"out={tmp_path}", "samples.size=[50, 50]"]
     with pytest.raises(UserError, match="cannot make 50x50"):
