@@ -44,6 +44,7 @@ ERRORS: dict[int | str, dict] = {
         403: "Not from there",
         404: "There is no such thing",
         405: "Not that way",
+        408: "Nothing came for too long",
         413: "Too large",
         415: "A body of an unknown kind",
         416: "No such range",

@@ -59,7 +59,7 @@ def _frames(source: Source, most: int, alive: Alive) -> tuple[int, float]:
         for picture in source.pictures:
             count += 1
             if count > most:
-                raise Rejected(f"has more than the {most:,} frames that are taken")
+                raise Rejected(f"it has more than the {most:,} frames that are taken")
             picture.pixels(_GLANCE)
             end = picture.time + (picture.seconds or 1 / source.fps)
             alive()
@@ -83,11 +83,11 @@ def _listen(path: Path, alive: Alive) -> None:
 
 
 def _reason(error: UserError, path: Path) -> str:
-    """An error about a file as a few words that follow "The file"."""
+    """An error about a file as a few words about it."""
     said = str(error).removeprefix(f"'{path}' ").rstrip(".")
     if str(path) in said or READABLE in said:
-        return "is no picture or video that can be read"
-    return said
+        return "it is no picture or video that can be read"
+    return f"it {said}"
 
 
 if __name__ == "__main__":

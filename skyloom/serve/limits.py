@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from skyloom.serve.job import Usage
@@ -63,6 +64,39 @@ class Limits:
                 code="storage_full",
                 headers=NO_RETRY,
             )
+
+
+class Streams:
+    """Counts the open streams of each key in this process."""
+
+    def __init__(self, most: int = 32) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._open: dict[str, int] = {}
+
+    def check(self, name: str) -> None:
+        """See that one more may be opened.
+
+        Raises:
+            Problem: 429, there are too many.
+        """
+        if self._open.get(name, 0) >= self._most:
+            raise Problem(
+                429,
+                f"{self._most} streams are open, which are the most: close one.",
+                code="too_many_streams",
+                headers={"retry-after": "2"},
+            )
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[None]:
+        """Count one while the context lasts."""
+        with self._lock:
+            self._open[name] = self._open.get(name, 0) + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open[name] -= 1
 
 
 class Rates:

@@ -16,7 +16,7 @@ from skyloom.serve.characters import Characters
 from skyloom.serve.job import Job
 from skyloom.serve.jobs import Jobs
 from skyloom.serve.keys import LOCAL, Key, Keys
-from skyloom.serve.limits import Limits, Rates
+from skyloom.serve.limits import Limits, Rates, Streams
 from skyloom.serve.metrics import Metrics
 from skyloom.serve.order import Order
 from skyloom.serve.problem import Problem, invalid, missing, shown
@@ -48,6 +48,7 @@ class Service:
     retries: Retries
     metrics: Metrics
     rates: Rates = field(default_factory=Rates)
+    streams: Streams = field(default_factory=Streams)
     leaving: threading.Event = field(default_factory=threading.Event)
     upload_turns: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADS_AT_ONCE))
     _locks: "defaultdict[str, threading.Lock]" = field(

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from skyloom.ingest.guard import Guard
 from skyloom.ingest.recipe import Limits
 from skyloom.ingest.stages import Rejected
 from skyloom.serve.files import Files
 from skyloom.serve.problem import Problem, invalid
+from skyloom.serve.wire import Spooled
 
 _SUFFIXES = {
     b"RIFF": ".avi",
@@ -72,7 +73,7 @@ class Uploads:
         for guard in self._guards:
             self._idle.put(guard)
 
-    def take(self, file: IO[bytes], param: str, kind: str = "uploads") -> Stored:
+    def take(self, file: Spooled, param: str, kind: str = "uploads") -> Stored:
         """Look at a file and keep it.
 
         Args:
@@ -110,9 +111,9 @@ class Uploads:
             try:
                 return guard.call("inspect", job)
             except Rejected as error:
-                why = "cannot be read" if _INTERNAL.match(str(error)) else str(error)
+                why = "it cannot be read" if _INTERNAL.match(str(error)) else str(error)
                 raise Problem(
-                    400, f"The file in '{param}' cannot be used: it {why}.", param, "invalid_file"
+                    400, f"The file in '{param}' cannot be used: {why}.", param, "invalid_file"
                 ) from error
 
     @contextmanager

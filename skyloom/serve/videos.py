@@ -1,6 +1,6 @@
 """The routes of videos: the official API's, and the events of a job."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from anyio import to_thread
@@ -195,13 +195,19 @@ def download(
 def follow(video_id: str, service: Serviced, key: Authorised) -> Response:
     """Progress and previews as server-sent events: `progress`, `preview`, `done`."""
     service.job(video_id, key)
+    service.streams.check(key.name)
 
     def look() -> Job | None:
         return service.jobs.get(video_id, key.name)
 
-    told = events.stream(look, service.leaving.is_set, f"/v1/videos/{video_id}")
+    async def told() -> AsyncIterator[str]:
+        with service.streams.opened(key.name):
+            url = f"/v1/videos/{video_id}"
+            async for event in events.stream(look, service.leaving.is_set, url):
+                yield event
+
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(told, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(told(), media_type="text/event-stream", headers=headers)
 
 
 def _tell_when(response: Response, job: Job) -> None:

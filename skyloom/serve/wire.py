@@ -5,19 +5,21 @@ A `Body` is nested plain values whose leaves are text or a `Part`, an uploaded f
 client sends multipart always; what it calls {"video": {"id": "v"}} arrives as a field `video[id]`.
 """
 
+import asyncio
 import hashlib
 import json
 import re
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from skyloom.serve.files import Readable
 from skyloom.serve.problem import Problem, invalid, shown
 
 LARGEST_TEXT = 2**20
@@ -25,16 +27,29 @@ LARGEST_TEXT = 2**20
 MOST_FIELDS, MOST_FILES = 200, 40
 DEEPEST = 12
 """Levels of a nested value."""
+IDLE_SECONDS = 60.0
+"""A client that sends nothing for so long has gone."""
 
 _NAME = re.compile(r"([^\[\]]{1,100})((?:\[[^\[\]]{0,100}\]){0,6})")
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")  # databases and encoders refuse them
+
+
+@runtime_checkable
+class Spooled(Readable, Protocol):
+    """A file that may be read again from its start: an upload, or bytes in memory."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place in it."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 @dataclass(frozen=True)
 class Part:
     """An uploaded file, spooled to the disk where it is large; its name is not even kept."""
 
-    file: IO[bytes]
+    file: Spooled
     size: int
     sha256: str
 
@@ -113,8 +128,16 @@ async def _limited(request: Request, largest: int) -> AsyncIterator[bytes]:
     said = request.headers.get("content-length", "")
     if said.isdecimal() and len(said) < 19 and int(said) > largest:
         raise _too_large(largest)
-    count = 0
-    async for piece in request.stream():
+    count, pieces = 0, aiter(request.stream())
+    while True:
+        try:
+            piece = await asyncio.wait_for(anext(pieces), IDLE_SECONDS)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise Problem(
+                408, f"Nothing came for {IDLE_SECONDS:g} s: send the request again."
+            ) from error
         count += len(piece)
         if count > largest:
             raise _too_large(largest)
