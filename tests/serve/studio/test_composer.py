@@ -95,8 +95,9 @@ def test_drafts_variations_loops_and_pictures(opened: Opener) -> None:
     assert tile.locator("video").count() == 0
 
 
-def test_a_dropped_picture_is_animated(opened: Opener, picture: Path) -> None:
-    page = opened()
+def test_a_dropped_picture_is_animated(opened: Opener, clip: str, picture: Path) -> None:
+    page = opened(f"clip/{clip}")  # from there it leads to the composer
+    page.locator(".stage video").wait_for()
     drop(page, picture, "image/png")
     page.get_by_alt_text("The picture it starts from").wait_for()
     page.get_by_label("This picture is its").select_option("end")

@@ -94,6 +94,7 @@ def keyed(tiny: Tiny, tmp_path: Path) -> Iterator[tuple[str, str]]:
         process.communicate(timeout=30)
 
 
+@pytest.mark.slow
 def test_a_server_that_asks_for_a_key(keyed: tuple[str, str], opened: Opener) -> None:
     address, key = keyed
     page = opened(at=address, expected=["401"])

@@ -29,7 +29,11 @@ export async function request(path, options = {}) {
 async function refusal(response) {
   const body = await response.json().catch(() => ({}));
   const { message, code, param } = body.error ?? {};
-  return new ApiError(message ?? `The server answered ${response.status}.`, { status: response.status, code, param });
+  return new ApiError(message ?? `The server answered ${response.status}.`, {
+    status: response.status,
+    code,
+    param,
+  });
 }
 
 const json = async (path, options) => (await request(path, options)).json();
@@ -53,13 +57,16 @@ export async function create(fields, path = "/videos") {
 function append(form, name, value) {
   if (value === null || value === undefined || value === "" || value === false) return;
   if (value instanceof Blob) form.append(name, value, value.name ?? `${name}.png`);
-  else if (typeof value === "object" && Object.keys(value).join() === "id") form.append(`${name}[id]`, value.id);
+  else if (typeof value === "object" && Object.keys(value).join() === "id")
+    form.append(`${name}[id]`, value.id);
   else form.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
 }
 
 export const remix = (id, fields) =>
   json(`/videos/${id}/remix`, {
-    method: "POST", body: JSON.stringify(fields), headers: { "Content-Type": "application/json" },
+    method: "POST",
+    body: JSON.stringify(fields),
+    headers: { "Content-Type": "application/json" },
   });
 
 export const characters = () => json("/videos/characters");

@@ -23,7 +23,8 @@ export const active = () => all().filter(isActive);
 export const get = (id) => clips.get(id);
 export const isActive = (clip) => clip.status === "queued" || clip.status === "in_progress";
 export const isReady = (clip) => clip.status === "completed";
-export const isPicture = (clip) => (clip.skyloom?.operation ?? "") === "image" || clip.skyloom?.delivered?.frames === 1;
+export const isPicture = (clip) =>
+  (clip.skyloom?.operation ?? "") === "image" || clip.skyloom?.delivered?.frames === 1;
 export const hasMore = () => next !== null;
 export const isLoaded = () => loaded;
 
@@ -34,7 +35,8 @@ export function put(clip) {
   const preview = clip.skyloom?.has_preview ? clip.skyloom.previews : undefined; // counts up with each one
   clips.set(clip.id, { ...before, ...clip, preview, order: before?.order ?? ++arrivals });
   if (isActive(clip)) watchSome();
-  else if (before && isActive(before)) news.dispatchEvent(new CustomEvent("ended", { detail: clips.get(clip.id) }));
+  else if (before && isActive(before))
+    news.dispatchEvent(new CustomEvent("ended", { detail: clips.get(clip.id) }));
   changed();
   news.dispatchEvent(new CustomEvent("moved", { detail: clips.get(clip.id) }));
   return clips.get(clip.id);
@@ -82,7 +84,11 @@ export async function remove(id) {
 /** Open streams for what is most worth watching, and close those that are not. */
 function watchSome() {
   const order = (clip) => (clip.status === "in_progress" ? 0 : 1);
-  const worth = active().reverse().sort((a, b) => order(a) - order(b)).slice(0, STREAMS).map(({ id }) => id);
+  const worth = active()
+    .reverse()
+    .sort((a, b) => order(a) - order(b))
+    .slice(0, STREAMS)
+    .map(({ id }) => id);
   for (const [id, stop] of watched) if (!worth.includes(id)) stop.abort();
   worth.forEach(watch);
   if (!polling && active().some(({ id }) => !watched.has(id))) poll();
@@ -119,7 +125,10 @@ async function poll() {
     if (!waiting.length) break;
     // The longest waiting one comes first: when it is no further, none of the others is.
     await retrieve(waiting.at(-1).id).then(put, () => {});
-    await list(null).then((page) => page.data.filter(({ id }) => clips.has(id)).forEach(put), () => {});
+    await list(null).then(
+      (page) => page.data.filter(({ id }) => clips.has(id)).forEach(put),
+      () => {},
+    );
   }
   polling = false;
 }
@@ -133,5 +142,6 @@ function hear(id, name, data) {
     Object.assign(clip, { status: data.status, progress: data.progress });
     if (began) changed();
   }
-  if (name === "progress" || name === "preview") news.dispatchEvent(new CustomEvent("moved", { detail: clip }));
+  if (name === "progress" || name === "preview")
+    news.dispatchEvent(new CustomEvent("moved", { detail: clip }));
 }

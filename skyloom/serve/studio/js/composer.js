@@ -23,7 +23,10 @@ export function createComposer(facts = {}) {
   const cast = new Set(); // ids of characters
 
   const prompt = h("textarea", {
-    id: "prompt", rows: 1, "aria-label": "What to show", placeholder: `Describe a video: ${EXAMPLES[0]}`,
+    id: "prompt",
+    rows: 1,
+    "aria-label": "What to show",
+    placeholder: `Describe a video: ${EXAMPLES[0]}`,
     oninput: grow,
     onkeydown: (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
@@ -33,27 +36,69 @@ export function createComposer(facts = {}) {
     },
   });
   const chooser = h("input", {
-    type: "file", accept: "image/*", hidden: true, "aria-label": "Picture to start from",
+    type: "file",
+    accept: "image/*",
+    hidden: true,
+    "aria-label": "Picture to start from",
     onchange: () => chooser.files[0] && attach(chooser.files[0]),
   });
-  const made = h("button", { type: "button", class: "primary round", "aria-label": "Make it", title: "Make it (Enter)", onclick: submit }, icon("up"));
+  const made = h(
+    "button",
+    {
+      type: "button",
+      class: "primary round",
+      "aria-label": "Make it",
+      title: "Make it (Enter)",
+      onclick: submit,
+    },
+    icon("up"),
+  );
   const panel = h("div", { class: "panel", id: "settings-panel", hidden: true });
   const shown = h("button", {
-    type: "button", class: "chip", "aria-controls": "settings-panel", "aria-expanded": "false", onclick: () => toggle(!open),
+    type: "button",
+    class: "chip",
+    "aria-controls": "settings-panel",
+    "aria-expanded": "false",
+    onclick: () => toggle(!open),
   });
   const attached = h("div", { class: "attached" });
   const kinds = h("div", { class: "segments", role: "group", "aria-label": "What to make" });
-  const draft = h("button", {
-    type: "button", class: "chip", title: "Half the size and half the steps: quick to look at, then made at full size",
-    onclick: () => settings.set({ draft: !settings.values.draft }),
-  }, "Draft");
+  const draft = h(
+    "button",
+    {
+      type: "button",
+      class: "chip",
+      title: "Half the size and half the steps: quick to look at, then made at full size",
+      onclick: () => settings.set({ draft: !settings.values.draft }),
+    },
+    "Draft",
+  );
 
-  const element = h("form", { class: "composer", "aria-label": "Make something", onsubmit: (event) => { event.preventDefault(); submit(); } },
-    panel, attached,
+  const element = h(
+    "form",
+    {
+      class: "composer",
+      "aria-label": "Make something",
+      onsubmit: (event) => {
+        event.preventDefault();
+        submit();
+      },
+    },
+    panel,
+    attached,
     h("div", { class: "ask" }, prompt),
-    h("div", { class: "row" },
-      button("Add a picture", { symbol: "plus", quiet: true, onclick: () => chooser.click() }), chooser,
-      kinds, shown, draft, h("span", { class: "gap" }), made));
+    h(
+      "div",
+      { class: "row" },
+      button("Add a picture", { symbol: "plus", quiet: true, onclick: () => chooser.click() }),
+      chooser,
+      kinds,
+      shown,
+      draft,
+      h("span", { class: "gap" }),
+      made,
+    ),
+  );
 
   function toggle(now) {
     open = now;
@@ -66,17 +111,61 @@ export function createComposer(facts = {}) {
     const { values } = settings;
     fill(shown, icon("sliders", 16), h("span", {}, summary(values)));
     draft.setAttribute("aria-pressed", String(values.draft));
-    fill(kinds, ["video", "image"].map((kind) => h("button", {
-      type: "button", "aria-pressed": String(values.kind === kind), "data-kind": kind, "aria-label": kind === "video" ? "Video" : "Picture",
-      title: kind === "video" ? "Video" : "Picture",
-      onclick: () => { settings.set({ kind }); if (open) toggle(true); kinds.querySelector(`[data-kind=${kind}]`).focus(); },
-    }, icon(kind === "video" ? "film" : "picture", 18))));
-    fill(attached, picture && h("div", { class: "attachment" },
-      h("img", { src: picture.address, alt: "The picture it starts from" }),
-      h("label", {}, "This picture is its ", h("select", { class: "small", onchange: (e) => { picture.at = e.target.value; } },
-        h("option", { value: "start", selected: picture.at === "start" }, "first frame"),
-        h("option", { value: "end", selected: picture.at === "end" }, "last frame"))),
-      button("Take the picture away", { symbol: "close", quiet: true, onclick: () => { picture = null; render(); prompt.focus(); } })));
+    fill(
+      kinds,
+      ["video", "image"].map((kind) =>
+        h(
+          "button",
+          {
+            type: "button",
+            "aria-pressed": String(values.kind === kind),
+            "data-kind": kind,
+            "aria-label": kind === "video" ? "Video" : "Picture",
+            title: kind === "video" ? "Video" : "Picture",
+            onclick: () => {
+              settings.set({ kind });
+              if (open) toggle(true);
+              kinds.querySelector(`[data-kind=${kind}]`).focus();
+            },
+          },
+          icon(kind === "video" ? "film" : "picture", 18),
+        ),
+      ),
+    );
+    fill(
+      attached,
+      picture &&
+        h(
+          "div",
+          { class: "attachment" },
+          h("img", { src: picture.address, alt: "The picture it starts from" }),
+          h(
+            "label",
+            {},
+            "This picture is its ",
+            h(
+              "select",
+              {
+                class: "small",
+                onchange: (e) => {
+                  picture.at = e.target.value;
+                },
+              },
+              h("option", { value: "start", selected: picture.at === "start" }, "first frame"),
+              h("option", { value: "end", selected: picture.at === "end" }, "last frame"),
+            ),
+          ),
+          button("Take the picture away", {
+            symbol: "close",
+            quiet: true,
+            onclick: () => {
+              picture = null;
+              render();
+              prompt.focus();
+            },
+          }),
+        ),
+    );
   }
 
   function grow() {
@@ -106,13 +195,21 @@ export function createComposer(facts = {}) {
     await busy(made, async () => {
       const base = fieldsOf(settings.values);
       for (let variation = 0; variation < settings.values.variations; variation += 1) {
-        put(await create({
-          prompt: words, ...base, seed: base.seed + variation, characters: [...cast].join(),
-          ...(picture && { operation: "animate", input_reference: picture.file, at: picture.at }),
-        }));
+        put(
+          await create({
+            prompt: words,
+            ...base,
+            seed: base.seed + variation,
+            characters: [...cast].join(),
+            ...(picture && { operation: "animate", input_reference: picture.file, at: picture.at }),
+          }),
+        );
       }
       const many = settings.values.variations;
-      say(many > 1 ? `${many} clips are in the queue.` : "It is in the queue.", { label: "Look", run: () => go("queue") });
+      say(many > 1 ? `${many} clips are in the queue.` : "It is in the queue.", {
+        label: "Look",
+        run: () => go("queue"),
+      });
       toggle(false);
     });
   }

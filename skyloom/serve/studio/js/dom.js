@@ -44,7 +44,13 @@ export const freshId = (stem) => `${stem}-${++counter}`;
 /** An outline icon of 24 units; decoration only, so that its button has to have a name. */
 export function icon(name, size = 20) {
   const svg = document.createElementNS(SVG, "svg");
-  const attributes = { viewBox: "0 0 24 24", width: size, height: size, "aria-hidden": "true", class: "icon" };
+  const attributes = {
+    viewBox: "0 0 24 24",
+    width: size,
+    height: size,
+    "aria-hidden": "true",
+    class: "icon",
+  };
   for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
   const path = document.createElementNS(SVG, "path");
   path.setAttribute("d", ICONS[name]);
@@ -56,15 +62,21 @@ export function icon(name, size = 20) {
 export function button(label, { symbol, quiet = false, ...properties } = {}) {
   const shown = symbol && quiet ? { "aria-label": label, title: label } : {};
   const look = properties.class ?? (quiet ? "ghost icon-only" : "plain");
-  return h("button", { type: "button", ...shown, ...properties, class: look },
-    symbol && icon(symbol), symbol && quiet ? null : h("span", {}, label));
+  return h(
+    "button",
+    { type: "button", ...shown, ...properties, class: look },
+    symbol && icon(symbol),
+    symbol && quiet ? null : h("span", {}, label),
+  );
 }
 
 const ICONS = {
   library: "M4 5h7v6H4zM13 5h7v6h-7zM4 13h7v6H4zM13 13h7v6h-7z",
   story: "M3 7h7v10H3zM14 7h7v10h-7zM10 12h4",
   queue: "M4 6h16M4 12h16M4 18h10",
-  sun: "M12 8a4 4 0 100 8 4 4 0 000-8zM12 2v2M12 20v2M4.900 4.900l1.400 1.400M17.700 17.700l1.400 1.400M2 12h2M20 12h2M4.900 19.100l1.400-1.400M17.700 6.300l1.400-1.400",
+  sun:
+    "M12 8a4 4 0 100 8 4 4 0 000-8zM12 2v2M12 20v2M2 12h2M20 12h2" +
+    "M4.900 4.900l1.400 1.400M17.700 17.700l1.400 1.400M4.900 19.100l1.400-1.400M17.700 6.300l1.400-1.400",
   moon: "M20 14.500A8 8 0 019.500 4 8 8 0 1020 14.500z",
   auto: "M12 3a9 9 0 100 18 9 9 0 000-18zM12 3v18M12 8l6.500-2M12 12h9M12 16l6.500 2",
   key: "M15 4a5 5 0 00-4.700 6.700L4 17v3h3l1-1v-2h2l2.300-2.300A5 5 0 1015 4zM16 8h.01",
@@ -91,9 +103,11 @@ const ICONS = {
   film: "M4 5h16v14H4zM8 5v14M16 5v14M4 10h4M4 14h4M16 10h4M16 14h4",
   text: "M5 7V5h14v2M12 5v14M9 19h6",
   dice: "M5 5h14v14H5zM9 9h.01M15 9h.01M12 12h.01M9 15h.01M15 15h.01",
-  left: "M15 6l-6 6 6 6", right: "M9 6l6 6-6 6",
+  left: "M15 6l-6 6 6 6",
+  right: "M9 6l6 6-6 6",
   eraser: "M4 15l9-9 6 6-7 7H8zM9 10l6 6M8 19h12",
-  play: "M8 5l11 7-11 7z", pause: "M8 5v14M16 5v14",
+  play: "M8 5l11 7-11 7z",
+  pause: "M8 5v14M16 5v14",
   person: "M12 4a4 4 0 100 8 4 4 0 000-8zM4 21c1-5 4-7 8-7s7 2 8 7",
   path: "M5 19a2 2 0 100-.01M7 18c8-1 0-10 9-11M19 6a2 2 0 10.01.01",
   warn: "M12 4l9 16H3zM12 10v4M12 17h.01",

@@ -33,7 +33,8 @@ export function acceptDrops({ onpicture, onclip }) {
     for (const file of files) {
       if (file.type.startsWith("image/") && file.type !== "image/gif") onpicture(file);
       else if (file.type.startsWith("video/") || file.type === "image/gif") onclip(file);
-      else fail(new Error(`'${file.name}' is neither a picture nor a clip: use PNG, JPEG, WebP, MP4 or WebM.`));
+      else
+        fail(new Error(`'${file.name}' is neither a picture nor a clip: use PNG, JPEG, WebP, MP4 or WebM.`));
     }
   }
 }

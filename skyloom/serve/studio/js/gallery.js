@@ -13,16 +13,44 @@ export function gallery(root, _parts, { composer }) {
   const count = h("p", { class: "soft small found", role: "status" });
   const end = h("div", { class: "end" });
   const search = h("input", {
-    type: "search", id: "search", placeholder: "Search the prompts", "aria-label": "Search the prompts", value: asked,
-    oninput: () => { asked = search.value; find(); },
+    type: "search",
+    id: "search",
+    placeholder: "Search the prompts",
+    "aria-label": "Search the prompts",
+    value: asked,
+    oninput: () => {
+      asked = search.value;
+      find();
+    },
   });
-  const filter = h("select", { "aria-label": "Kind", onchange: () => { kind = filter.value; find(); } },
+  const filter = h(
+    "select",
+    {
+      "aria-label": "Kind",
+      onchange: () => {
+        kind = filter.value;
+        find();
+      },
+    },
     h("option", { value: "" }, "All kinds"),
-    ["Remix", ...new Set(Object.values(VERBS))].map((one) => h("option", { selected: one === kind }, one)));
-  fill(root, h("div", { class: "page" },
-    h("div", { class: "page-head" }, h("h1", {}, "Library"),
-      h("div", { class: "row" }, h("div", { class: "search" }, icon("search", 18), search), filter)),
-    count, grid, end));
+    ["Remix", ...new Set(Object.values(VERBS))].map((one) => h("option", { selected: one === kind }, one)),
+  );
+  fill(
+    root,
+    h(
+      "div",
+      { class: "page" },
+      h(
+        "div",
+        { class: "page-head" },
+        h("h1", {}, "Library"),
+        h("div", { class: "row" }, h("div", { class: "search" }, icon("search", 18), search), filter),
+      ),
+      count,
+      grid,
+      end,
+    ),
+  );
 
   const reuse = (clip) => composer.reuse(clip.prompt ?? "", settingsOf(clip));
   const tiles = new Map(); // id -> {state, element}: a tile that did not change goes on playing
@@ -35,7 +63,7 @@ export function gallery(root, _parts, { composer }) {
       let known = tiles.get(clip.id);
       if (known?.state !== state) {
         const element = h("div", { role: "listitem" }, tile(clip, reuse));
-        tiles.set(clip.id, known = { state, element });
+        tiles.set(clip.id, (known = { state, element }));
       }
       return known.element;
     });
@@ -48,21 +76,47 @@ export function gallery(root, _parts, { composer }) {
   }
 
   function empty() {
-    if (asked || kind) return h("div", { class: "empty" }, h("h2", {}, "Nothing found"), h("p", {}, "Try fewer words, or all kinds."));
-    return h("div", { class: "empty" }, icon("film", 40), h("h2", {}, "Nothing here yet"),
+    if (asked || kind)
+      return h(
+        "div",
+        { class: "empty" },
+        h("h2", {}, "Nothing found"),
+        h("p", {}, "Try fewer words, or all kinds."),
+      );
+    return h(
+      "div",
+      { class: "empty" },
+      icon("film", 40),
+      h("h2", {}, "Nothing here yet"),
       h("p", {}, "Describe a video below, or drop a picture or a clip anywhere."),
-      h("div", { class: "row centre" }, EXAMPLES.map((words) => h("button", {
-        type: "button", class: "chip", onclick: () => composer.reuse(words),
-      }, words))));
+      h(
+        "div",
+        { class: "row centre" },
+        EXAMPLES.map((words) =>
+          h(
+            "button",
+            {
+              type: "button",
+              class: "chip",
+              onclick: () => composer.reuse(words),
+            },
+            words,
+          ),
+        ),
+      ),
+    );
   }
 
   const find = () => {
     render();
     if (asked || kind) clips.loadAll().catch(fail); // a search that leaves nothing out
   };
-  const reached = new IntersectionObserver(([{ isIntersecting }]) => {
-    if (isIntersecting && clips.hasMore()) clips.loadMore().catch(fail);
-  }, { rootMargin: "600px" });
+  const reached = new IntersectionObserver(
+    ([{ isIntersecting }]) => {
+      if (isIntersecting && clips.hasMore()) clips.loadMore().catch(fail);
+    },
+    { rootMargin: "600px" },
+  );
   reached.observe(end);
   clips.news.addEventListener("change", render);
   const stop = followProgress(grid);
@@ -74,7 +128,11 @@ export function gallery(root, _parts, { composer }) {
   };
 }
 
-const EXAMPLES = ["a red ball rolls across the snow at sunset", "a yellow robot walks on the beach", "a blue car drives right in the desert"];
+const EXAMPLES = [
+  "a red ball rolls across the snow at sunset",
+  "a yellow robot walks on the beach",
+  "a blue car drives right in the desert",
+];
 
 function matches(clip, words) {
   const said = `${clip.prompt ?? ""} ${kindOf(clip)} ${clip.skyloom?.camera ?? ""} ${clip.id}`.toLowerCase();

@@ -29,8 +29,9 @@ const BY_PARAM = {
 /** Two sentences for an error of the API or of a job: {what, help}. */
 export function explain(error) {
   const what = error?.message || "Something went wrong.";
-  const help = BY_CODE[error?.code] ?? BY_STATUS[error?.status] ?? BY_PARAM[(error?.param ?? "").split("[")[0]];
+  const help =
+    BY_CODE[error?.code] ?? BY_STATUS[error?.status] ?? BY_PARAM[(error?.param ?? "").split("[")[0]];
   // Sentences of the server end in what would work already: say nothing twice.
   const saysSo = /: (use|try|say|ask|make|name|choose|give|leave) /i.test(what);
-  return { what, help: saysSo && BY_STATUS[error?.status] === undefined ? "" : help ?? "" };
+  return { what, help: saysSo && BY_STATUS[error?.status] === undefined ? "" : (help ?? "") };
 }

@@ -7,14 +7,42 @@ export function keepStretches(video, source) {
   const { seconds, fps } = source;
   const strips = [];
   const list = h("div", { class: "stack" });
-  const element = h("div", { class: "stack" }, list,
-    button("Another stretch", { symbol: "plus", onclick: () => { add([seconds * 0.4, seconds * 0.6]); render(); } }));
+  const element = h(
+    "div",
+    { class: "stack" },
+    list,
+    button("Another stretch", {
+      symbol: "plus",
+      onclick: () => {
+        add([seconds * 0.4, seconds * 0.6]);
+        render();
+      },
+    }),
+  );
 
-  const add = (value) => strips.push(trimStrip(video, { seconds, fps, value, label: `stretch ${strips.length + 1}` }));
+  const add = (value) =>
+    strips.push(trimStrip(video, { seconds, fps, value, label: `stretch ${strips.length + 1}` }));
 
   function render() {
-    fill(list, strips.map((strip, index) => h("div", { class: "row keep" }, strip.element,
-      strips.length > 1 && button(`Take away stretch ${index + 1}`, { symbol: "close", quiet: true, onclick: () => { strips.splice(index, 1); render(); } }))));
+    fill(
+      list,
+      strips.map((strip, index) =>
+        h(
+          "div",
+          { class: "row keep" },
+          strip.element,
+          strips.length > 1 &&
+            button(`Take away stretch ${index + 1}`, {
+              symbol: "close",
+              quiet: true,
+              onclick: () => {
+                strips.splice(index, 1);
+                render();
+              },
+            }),
+        ),
+      ),
+    );
   }
 
   // Both ends stay at first: what people ask for most is the middle.

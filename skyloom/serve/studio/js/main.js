@@ -15,20 +15,41 @@ import { applyTheme, themeButton } from "./theme.js";
 import { clearFailures, fail, say } from "./toast.js";
 import { openFile, workbench } from "./workbench.js";
 
-const TABS = [["library", "", "Library"], ["story", "story", "Storyboard"], ["queue", "queue", "Queue"]];
+const TABS = [
+  ["library", "", "Library"],
+  ["story", "story", "Storyboard"],
+  ["queue", "queue", "Queue"],
+];
 
 async function start() {
   applyTheme();
-  const tabs = TABS.map(([symbol, path, label]) => h("a", { href: `#/${path}`, "data-tab": path }, icon(symbol), h("span", {}, label)));
+  const tabs = TABS.map(([symbol, path, label]) =>
+    h("a", { href: `#/${path}`, "data-tab": path }, icon(symbol), h("span", {}, label)),
+  );
   const waiting = h("span", { class: "badge", hidden: true });
   tabs[2].append(waiting);
   fill($("tabs"), tabs);
-  fill($("bar-end"),
-    button("Keyboard", { symbol: "keyboard", quiet: true, class: "ghost icon-only wide-only", onclick: showShortcuts }),
-    button("Key of this server", { symbol: "key", quiet: true, onclick: () => askForKey("Only a server that was told to asks for one.").then((given) => given && location.reload()) }),
-    themeButton());
+  fill(
+    $("bar-end"),
+    button("Keyboard", {
+      symbol: "keyboard",
+      quiet: true,
+      class: "ghost icon-only wide-only",
+      onclick: showShortcuts,
+    }),
+    button("Key of this server", {
+      symbol: "key",
+      quiet: true,
+      onclick: () =>
+        askForKey("Only a server that was told to asks for one.").then((given) => given && location.reload()),
+    }),
+    themeButton(),
+  );
 
-  const known = await models().catch((error) => { fail(error); return { data: [] }; });
+  const known = await models().catch((error) => {
+    fail(error);
+    return { data: [] };
+  });
   const composer = createComposer(known.data[0]?.skyloom);
   fill($("composer"), composer.element);
 
@@ -38,7 +59,11 @@ async function start() {
     fill(waiting, String(count), h("span", { class: "unseen" }, " in work"));
   });
   clips.news.addEventListener("ended", ({ detail: clip }) => {
-    if (clips.isReady(clip)) say(`Done: ${clip.prompt || clip.skyloom?.operation}`, { label: "Open", run: () => go("clip", clip.id) });
+    if (clips.isReady(clip))
+      say(`Done: ${clip.prompt || clip.skyloom?.operation}`, {
+        label: "Open",
+        run: () => go("clip", clip.id),
+      });
     else fail(clip.error);
   });
 
@@ -46,7 +71,11 @@ async function start() {
   follow((parts) => show(views[parts[0] ?? ""] ?? gallery, parts, composer));
   acceptShortcuts({ composer });
   acceptDrops({
-    onpicture: (file) => (onStory() ? addToStory(file) : composer.attach(file)),
+    onpicture: (file) => {
+      if (onStory()) return addToStory(file);
+      if ($("composer").hidden) go(""); // from a clip: where the composer is
+      return composer.attach(file);
+    },
     onclip: (file) => (onStory() ? addToStory(file) : openFile(file)),
   });
   clips.loadMore().catch(fail);

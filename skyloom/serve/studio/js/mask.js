@@ -12,23 +12,53 @@ export function maskPainter(size) {
   const undone = []; // pictures before each stroke
 
   const canvas = h("canvas", {
-    class: "mask", width, height, tabindex: 0, role: "application",
+    class: "mask",
+    width,
+    height,
+    tabindex: 0,
+    role: "application",
     "aria-label": "Mask. Arrow keys move the brush, Space paints, E erases, [ and ] change the brush.",
-    onpointerdown: begin, onkeydown: key, onpointermove: aim, onpointerleave: () => cursor.setAttribute("hidden", ""),
-    onfocus: draw, onblur: () => cursor.setAttribute("hidden", ""),
+    onpointerdown: begin,
+    onkeydown: key,
+    onpointermove: aim,
+    onpointerleave: () => cursor.setAttribute("hidden", ""),
+    onfocus: draw,
+    onblur: () => cursor.setAttribute("hidden", ""),
   });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const cursor = h("div", { class: "mask-cursor", hidden: true });
   const status = h("span", { class: "unseen", role: "status" });
   const radius = h("input", {
-    type: "range", min: 1, max: Math.round(shorter / 2), value: brush, "aria-label": "Brush size",
-    oninput: () => { brush = Number(radius.value); draw(); },
+    type: "range",
+    min: 1,
+    max: Math.round(shorter / 2),
+    value: brush,
+    "aria-label": "Brush size",
+    oninput: () => {
+      brush = Number(radius.value);
+      draw();
+    },
   });
-  const rub = button("Erase", { symbol: "eraser", "aria-pressed": "false", onclick: () => setErasing(!erasing) });
-  const tools = h("div", { class: "row" },
-    h("label", { class: "check" }, "Brush ", radius), rub,
+  const rub = button("Erase", {
+    symbol: "eraser",
+    "aria-pressed": "false",
+    onclick: () => setErasing(!erasing),
+  });
+  const tools = h(
+    "div",
+    { class: "row" },
+    h("label", { class: "check" }, "Brush ", radius),
+    rub,
     button("Undo", { symbol: "reuse", onclick: undo }),
-    button("Clear", { symbol: "trash", onclick: () => { remember(); context.clearRect(0, 0, width, height); } }), status);
+    button("Clear", {
+      symbol: "trash",
+      onclick: () => {
+        remember();
+        context.clearRect(0, 0, width, height);
+      },
+    }),
+    status,
+  );
 
   function setErasing(now) {
     erasing = now;
@@ -57,7 +87,10 @@ export function maskPainter(size) {
 
   const pointOf = (event) => {
     const box = canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
+    return [
+      ((event.clientX - box.left) / box.width) * width,
+      ((event.clientY - box.top) / box.height) * height,
+    ];
   };
 
   function aim(event) {
@@ -77,15 +110,21 @@ export function maskPainter(size) {
       last = pointOf(moved);
     };
     canvas.addEventListener("pointermove", follow);
-    canvas.addEventListener("lostpointercapture", () => canvas.removeEventListener("pointermove", follow), { once: true });
+    canvas.addEventListener("lostpointercapture", () => canvas.removeEventListener("pointermove", follow), {
+      once: true,
+    });
   }
 
   function key(event) {
     const step = event.shiftKey ? brush : Math.max(1, Math.round(brush / 2));
     const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
     if (moves[event.key]) {
-      at = [Math.min(width, Math.max(0, at[0] + moves[event.key][0])), Math.min(height, Math.max(0, at[1] + moves[event.key][1]))];
-      status.textContent = `Brush at ${Math.round((100 * at[0]) / width)}% across, ${Math.round((100 * at[1]) / height)}% down`;
+      at = [
+        Math.min(width, Math.max(0, at[0] + moves[event.key][0])),
+        Math.min(height, Math.max(0, at[1] + moves[event.key][1])),
+      ];
+      const [across, down] = [at[0] / width, at[1] / height].map((share) => Math.round(100 * share));
+      status.textContent = `Brush at ${across}% across, ${down}% down`;
     } else if (event.key === " ") {
       remember();
       dab(at, at);
@@ -100,11 +139,17 @@ export function maskPainter(size) {
 
   function draw() {
     cursor.removeAttribute("hidden");
-    const share = { left: at[0] / width, top: at[1] / height, width: (2 * brush) / width, height: (2 * brush) / height };
+    const share = {
+      left: at[0] / width,
+      top: at[1] / height,
+      width: (2 * brush) / width,
+      height: (2 * brush) / height,
+    };
     for (const [name, part] of Object.entries(share)) cursor.style.setProperty(name, `${100 * part}%`);
   }
 
-  const isEmpty = () => !context.getImageData(0, 0, width, height).data.some((value, index) => index % 4 === 3 && value > 127);
+  const isEmpty = () =>
+    !context.getImageData(0, 0, width, height).data.some((value, index) => index % 4 === 3 && value > 127);
 
   return {
     layer: h("div", { class: "mask-layer" }, canvas, cursor),

@@ -10,7 +10,11 @@ const held = new Map(); // "id/variant" -> promise of an object URL
 export async function addressOf(id, variant = "video") {
   if (!key()) return `/v1${contentPath(id, variant)}`;
   const name = `${id}/${variant}`;
-  if (!held.has(name)) held.set(name, content(id, variant).then((blob) => URL.createObjectURL(blob)));
+  if (!held.has(name))
+    held.set(
+      name,
+      content(id, variant).then((blob) => URL.createObjectURL(blob)),
+    );
   return held.get(name).catch((error) => {
     held.delete(name); // it may be there the next time
     throw error;
@@ -28,7 +32,10 @@ export function release(id) {
 
 /** Let an element show a variant; what cannot be had leaves it empty. */
 export function show(element, id, variant, attribute = "src") {
-  addressOf(id, variant).then((address) => element.setAttribute(attribute, address), () => {});
+  addressOf(id, variant).then(
+    (address) => element.setAttribute(attribute, address),
+    () => {},
+  );
   return element;
 }
 
@@ -49,11 +56,15 @@ export function probe(file) {
     const element = document.createElement(isPicture ? "img" : "video");
     const unreadable = () => fail(new Error(`This browser cannot read '${file.name}'.`));
     element.addEventListener("error", unreadable);
-    element.addEventListener(isPicture ? "load" : "loadedmetadata", () => done({
-      address,
-      seconds: isPicture ? 0 : element.duration,
-      size: isPicture ? [element.naturalWidth, element.naturalHeight] : [element.videoWidth, element.videoHeight],
-    }));
+    element.addEventListener(isPicture ? "load" : "loadedmetadata", () =>
+      done({
+        address,
+        seconds: isPicture ? 0 : element.duration,
+        size: isPicture
+          ? [element.naturalWidth, element.naturalHeight]
+          : [element.videoWidth, element.videoHeight],
+      }),
+    );
     element.src = address;
   });
 }

@@ -15,18 +15,48 @@ export function pathPainter() {
   const line = document.createElementNS(SVG, "polyline");
   const disc = document.createElementNS(SVG, "circle");
   const here = document.createElementNS(SVG, "circle");
-  for (const [name, value] of Object.entries({ viewBox: "0 0 100 100", preserveAspectRatio: "none" })) svg.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ viewBox: "0 0 100 100", preserveAspectRatio: "none" }))
+    svg.setAttribute(name, value);
   svg.append(line, disc, here);
   const status = h("span", { class: "unseen", role: "status" });
-  const surface = h("div", {
-    class: "path-surface", tabindex: 0, role: "application",
-    "aria-label": "Path. Drag from what should move to where it goes; or arrow keys, and Space for each point.",
-    onpointerdown: begin, onkeydown: key,
-  }, svg);
-  const size = h("input", { type: "range", min: 0.03, max: 0.5, step: 0.01, "aria-label": "Size of what moves", oninput: () => { radius = size.valueAsNumber; draw(); } });
+  const surface = h(
+    "div",
+    {
+      class: "path-surface",
+      tabindex: 0,
+      role: "application",
+      "aria-label":
+        "Path. Drag from what should move to where it goes; or arrow keys, and Space for each point.",
+      onpointerdown: begin,
+      onkeydown: key,
+    },
+    svg,
+  );
+  const size = h("input", {
+    type: "range",
+    min: 0.03,
+    max: 0.5,
+    step: 0.01,
+    "aria-label": "Size of what moves",
+    oninput: () => {
+      radius = size.valueAsNumber;
+      draw();
+    },
+  });
   size.value = radius;
-  const tools = h("div", { class: "row" }, h("label", { class: "check" }, "Size ", size),
-    button("Start over", { symbol: "trash", onclick: () => { points = []; draw(); } }), status);
+  const tools = h(
+    "div",
+    { class: "row" },
+    h("label", { class: "check" }, "Size ", size),
+    button("Start over", {
+      symbol: "trash",
+      onclick: () => {
+        points = [];
+        draw();
+      },
+    }),
+    status,
+  );
 
   const pointOf = (event) => {
     const box = surface.getBoundingClientRect();
@@ -45,7 +75,9 @@ export function pathPainter() {
       draw();
     };
     surface.addEventListener("pointermove", follow);
-    surface.addEventListener("lostpointercapture", () => surface.removeEventListener("pointermove", follow), { once: true });
+    surface.addEventListener("lostpointercapture", () => surface.removeEventListener("pointermove", follow), {
+      once: true,
+    });
   }
 
   function key(event) {
@@ -62,8 +94,20 @@ export function pathPainter() {
   function draw(keys = false) {
     line.setAttribute("points", points.map(([x, y]) => `${x * 100},${y * 100}`).join(" "));
     const [x, y] = points[0] ?? at;
-    for (const [name, value] of Object.entries({ cx: x * 100, cy: y * 100, r: radius * 100, class: "path-disc" })) disc.setAttribute(name, value);
-    for (const [name, value] of Object.entries({ cx: at[0] * 100, cy: at[1] * 100, r: keys ? 1.5 : 0, class: "path-here" })) here.setAttribute(name, value);
+    for (const [name, value] of Object.entries({
+      cx: x * 100,
+      cy: y * 100,
+      r: radius * 100,
+      class: "path-disc",
+    }))
+      disc.setAttribute(name, value);
+    for (const [name, value] of Object.entries({
+      cx: at[0] * 100,
+      cy: at[1] * 100,
+      r: keys ? 1.5 : 0,
+      class: "path-here",
+    }))
+      here.setAttribute(name, value);
   }
 
   draw();
@@ -74,7 +118,10 @@ export function pathPainter() {
     value(seconds) {
       if (points.length < 2) return null;
       const last = points.length - 1;
-      return { points: points.map(([x, y], index) => [round((index / last) * seconds), round(x), round(y)]), radius };
+      return {
+        points: points.map(([x, y], index) => [round((index / last) * seconds), round(x), round(y)]),
+        radius,
+      };
     },
   };
 }

@@ -11,27 +11,74 @@ import { fail } from "./toast.js";
 export function pick({ title, accept = "video/*", kinds = ["clip"], but = null }) {
   return new Promise((done) => {
     let chosen = null;
-    const choose = (source) => { chosen = source; dialog.close(); };
+    const choose = (source) => {
+      chosen = source;
+      dialog.close();
+    };
     const file = h("input", {
-      type: "file", accept, hidden: true, "aria-label": "File",
+      type: "file",
+      accept,
+      hidden: true,
+      "aria-label": "File",
       onchange: () => sourceOfFile(file.files[0]).then(choose, fail),
     });
     const found = h("div", { class: "pick-grid" });
-    const search = h("input", { type: "search", placeholder: "Search the prompts", "aria-label": "Search the prompts", oninput: render });
-    const dialog = h("dialog", {
-      class: "dialog wide", "aria-labelledby": "pick-title", onclose: () => { dialog.remove(); done(chosen); },
-    },
+    const search = h("input", {
+      type: "search",
+      placeholder: "Search the prompts",
+      "aria-label": "Search the prompts",
+      oninput: render,
+    });
+    const dialog = h(
+      "dialog",
+      {
+        class: "dialog wide",
+        "aria-labelledby": "pick-title",
+        onclose: () => {
+          dialog.remove();
+          done(chosen);
+        },
+      },
       h("h2", { id: "pick-title" }, title),
-      h("div", { class: "row" }, search, button("A file", { symbol: "plus", onclick: () => file.click() }), file),
-      found, h("div", { class: "row end" }, button("Cancel", { class: "ghost", onclick: () => dialog.close() })));
+      h(
+        "div",
+        { class: "row" },
+        search,
+        button("A file", { symbol: "plus", onclick: () => file.click() }),
+        file,
+      ),
+      found,
+      h("div", { class: "row end" }, button("Cancel", { class: "ghost", onclick: () => dialog.close() })),
+    );
 
     function render() {
       const words = search.value.toLowerCase();
-      const offered = clips.all().filter((clip) => clips.isReady(clip) && clip.id !== but
-        && kinds.includes(clips.isPicture(clip) ? "picture" : "clip") && titleOf(clip).toLowerCase().includes(words));
-      fill(found, offered.length ? offered.map((clip) => h("button", {
-        type: "button", class: "pick", onclick: () => choose(sourceOfClip(clip)),
-      }, show(h("img", { alt: "" }), clip.id, "thumbnail"), h("span", {}, titleOf(clip)))) : h("p", { class: "soft" }, "Nothing in the library fits; choose a file."));
+      const offered = clips
+        .all()
+        .filter(
+          (clip) =>
+            clips.isReady(clip) &&
+            clip.id !== but &&
+            kinds.includes(clips.isPicture(clip) ? "picture" : "clip") &&
+            titleOf(clip).toLowerCase().includes(words),
+        );
+      fill(
+        found,
+        offered.length
+          ? offered.map((clip) =>
+              h(
+                "button",
+                {
+                  type: "button",
+                  class: "pick",
+                  onclick: () => choose(sourceOfClip(clip)),
+                },
+                show(h("img", { alt: "" }), clip.id, "thumbnail"),
+                h("span", {}, titleOf(clip)),
+              ),
+            )
+          : h("p", { class: "soft" }, "Nothing in the library fits; choose a file."),
+      );
     }
 
     render();
@@ -42,7 +89,9 @@ export function pick({ title, accept = "video/*", kinds = ["clip"], but = null }
 
 export function sourceOfClip(clip) {
   return {
-    kind: clips.isPicture(clip) ? "picture" : "clip", clip, name: titleOf(clip),
+    kind: clips.isPicture(clip) ? "picture" : "clip",
+    clip,
+    name: titleOf(clip),
     seconds: Number(clip.skyloom?.delivered?.seconds ?? clip.seconds) || 0,
     fps: clip.skyloom?.delivered?.fps ?? 12,
     size: (clip.size ?? "128x128").split("x").map(Number),

@@ -6,10 +6,26 @@ export const SHORTEST = 0.5;
 export const LONGEST = 60;
 
 let counter = 0;
-const shot = (values = {}) => ({ key: `shot-${++counter}`, prompt: "", seconds: 4, camera: "", cut: true, source: null, ...values });
+const shot = (values = {}) => ({
+  key: `shot-${++counter}`,
+  prompt: "",
+  seconds: 4,
+  camera: "",
+  cut: true,
+  source: null,
+  ...values,
+});
 
 /** The one story; it tells "change" when anything in it does. */
-export const story = Object.assign(new EventTarget(), { subjects: "", style: "", size: "128x128", seed: 0, steps: "", shots: [], chosen: null });
+export const story = Object.assign(new EventTarget(), {
+  subjects: "",
+  style: "",
+  size: "128x128",
+  seed: 0,
+  steps: "",
+  shots: [],
+  chosen: null,
+});
 
 function restore() {
   try {
@@ -17,14 +33,19 @@ function restore() {
     Object.assign(story, rest);
     story.shots = (shots ?? []).map((kept) => shot({ ...kept, key: undefined }));
     for (const one of story.shots) one.key ??= `shot-${++counter}`;
-  } catch { /* what another version left there is no use */ }
+  } catch {
+    /* what another version left there is no use */
+  }
   if (!story.shots.length) story.shots = [shot()];
   story.chosen = story.shots[0].key;
 }
 
 export function changed() {
   const { subjects, style, size, seed, steps } = story;
-  const shots = story.shots.map(({ key, source, ...rest }) => ({ ...rest, source: source?.clip ? source : null }));
+  const shots = story.shots.map(({ key, source, ...rest }) => ({
+    ...rest,
+    source: source?.clip ? source : null,
+  }));
   localStorage.setItem(PLACE, JSON.stringify({ subjects, style, size, seed, steps, shots }));
   story.dispatchEvent(new Event("change"));
 }

@@ -2,7 +2,17 @@
 
 import { fill, h, icon } from "./dom.js";
 import { show } from "./media.js";
-import { choose, chosen, indexOf, lengthOf, moveShot, setSeconds, removeShot, story, total } from "./story.js";
+import {
+  choose,
+  chosen,
+  indexOf,
+  lengthOf,
+  moveShot,
+  setSeconds,
+  removeShot,
+  story,
+  total,
+} from "./story.js";
 
 const SYMBOLS = { picture: "picture", clip: "film" };
 const STEP = 0.5; // seconds that a key adds or takes
@@ -15,14 +25,18 @@ export function timeline() {
 
   function render() {
     let start = 0;
-    fill(line, story.shots.map((shot, index) => {
-      const item = block(shot, index, start);
-      start += lengthOf(shot);
-      return item;
-    }));
+    fill(
+      line,
+      story.shots.map((shot, index) => {
+        const item = block(shot, index, start);
+        start += lengthOf(shot);
+        return item;
+      }),
+    );
     const item = line.children[indexOf(chosen().key)];
     const scroller = line.parentElement;
-    if (item && shown !== chosen().key) scroller.scrollLeft = item.offsetLeft - (scroller.clientWidth - item.offsetWidth) / 2;
+    if (item && shown !== chosen().key)
+      scroller.scrollLeft = item.offsetLeft - (scroller.clientWidth - item.offsetWidth) / 2;
     shown = chosen().key;
     if (focusAfter) line.querySelector("[aria-pressed=true]")?.focus({ preventScroll: true });
     focusAfter = false;
@@ -33,19 +47,43 @@ export function timeline() {
     const length = lengthOf(shot);
     const what = source ? source.kind : "text";
     const said = shot.prompt || source?.name || "Empty: say what it shows";
-    const card = h("button", {
-      type: "button", class: "shot", "aria-pressed": String(shot === chosen()),
-      "aria-label": `Shot ${index + 1} of ${story.shots.length}, ${what}, ${length} seconds: ${said}`,
-      onclick: () => choose(shot.key), onkeydown: (event) => key(event, shot), onpointerdown: (event) => drag(event, shot),
-    },
+    const card = h(
+      "button",
+      {
+        type: "button",
+        class: "shot",
+        "aria-pressed": String(shot === chosen()),
+        "aria-label": `Shot ${index + 1} of ${story.shots.length}, ${what}, ${length} seconds: ${said}`,
+        onclick: () => choose(shot.key),
+        onkeydown: (event) => key(event, shot),
+        onpointerdown: (event) => drag(event, shot),
+      },
       source && thumb(source),
-      h("span", { class: "shot-head" }, icon(SYMBOLS[source?.kind] ?? "text", 16), h("span", {}, `${index + 1}`), h("span", { class: "shot-length" }, seconds(length))),
-      h("span", { class: shot.prompt ? "shot-words" : "shot-words soft" }, said));
-    const edge = h("span", { class: "edge", "aria-hidden": "true", title: "Drag for its length", onpointerdown: (event) => stretch(event, shot) });
-    return h("li", { class: shot.cut ? "" : "goes-on", data: { key: shot.key }, style: { "flex-grow": length } }, card, edge,
+      h(
+        "span",
+        { class: "shot-head" },
+        icon(SYMBOLS[source?.kind] ?? "text", 16),
+        h("span", {}, `${index + 1}`),
+        h("span", { class: "shot-length" }, seconds(length)),
+      ),
+      h("span", { class: shot.prompt ? "shot-words" : "shot-words soft" }, said),
+    );
+    const edge = h("span", {
+      class: "edge",
+      "aria-hidden": "true",
+      title: "Drag for its length",
+      onpointerdown: (event) => stretch(event, shot),
+    });
+    return h(
+      "li",
+      { class: shot.cut ? "" : "goes-on", data: { key: shot.key }, style: { "flex-grow": length } },
+      card,
+      edge,
       // Each says when it begins: a short one is drawn wider than its time, and a common ruler would lie.
       h("span", { class: "at soft", "aria-hidden": "true" }, seconds(start)),
-      index === story.shots.length - 1 && h("span", { class: "at stop soft", "aria-hidden": "true" }, seconds(start + length)));
+      index === story.shots.length - 1 &&
+        h("span", { class: "at stop soft", "aria-hidden": "true" }, seconds(start + length)),
+    );
   }
 
   function key(event, shot) {
@@ -53,11 +91,15 @@ export function timeline() {
     const index = indexOf(shot.key);
     if (by && event.altKey) moved(shot, index + by);
     else if (by && event.shiftKey) longer(shot, by * STEP);
-    else if (by) { focusAfter = true; choose(story.shots[Math.min(story.shots.length - 1, Math.max(0, index + by))].key); }
-    else if (event.key === "+" || event.key === "=") longer(shot, STEP);
+    else if (by) {
+      focusAfter = true;
+      choose(story.shots[Math.min(story.shots.length - 1, Math.max(0, index + by))].key);
+    } else if (event.key === "+" || event.key === "=") longer(shot, STEP);
     else if (event.key === "-") longer(shot, -STEP);
-    else if (event.key === "Delete" || event.key === "Backspace") { focusAfter = true; removeShot(shot.key); }
-    else return;
+    else if (event.key === "Delete" || event.key === "Backspace") {
+      focusAfter = true;
+      removeShot(shot.key);
+    } else return;
     event.preventDefault();
   }
 
@@ -104,7 +146,10 @@ export function timeline() {
     const start = event.clientX;
     const before = shot.seconds;
     const scale = total() / line.scrollWidth; // as it is at first: the line's own scale changes meanwhile
-    untilUp((pointer) => setSeconds(shot.key, before + (pointer.clientX - start) * scale), () => choose(shot.key));
+    untilUp(
+      (pointer) => setSeconds(shot.key, before + (pointer.clientX - start) * scale),
+      () => choose(shot.key),
+    );
   }
 
   return { element: h("div", { class: "timeline-scroll" }, line, status), render };
@@ -116,7 +161,15 @@ function thumb(source) {
   const image = h("img", { alt: "", class: "shot-thumb", draggable: "false" });
   if (source.clip) return show(image, source.clip.id, "thumbnail");
   if (source.kind === "picture") image.src = source.address;
-  else return h("video", { class: "shot-thumb", muted: true, preload: "metadata", src: source.address, "aria-hidden": "true", tabindex: -1 });
+  else
+    return h("video", {
+      class: "shot-thumb",
+      muted: true,
+      preload: "metadata",
+      src: source.address,
+      "aria-hidden": "true",
+      tabindex: -1,
+    });
   return image;
 }
 

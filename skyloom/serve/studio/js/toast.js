@@ -21,15 +21,26 @@ export function fail(error) {
 }
 
 /** Failures of a view that was left are of no use on the next. */
-export const clearFailures = () => document.querySelectorAll(".toast.error").forEach((toast) => toast.remove());
+export const clearFailures = () =>
+  document.querySelectorAll(".toast.error").forEach((toast) => toast.remove());
 
 function show(text, help, kind, action) {
   const region = $("toasts");
   for (const toast of region.children) if (toast.dataset.text === text) toast.remove(); // once is enough
-  const toast = h("div", { class: `toast ${kind}`, data: { text }, role: kind === "error" ? "alert" : "status" },
+  const toast = h(
+    "div",
+    { class: `toast ${kind}`, data: { text }, role: kind === "error" ? "alert" : "status" },
     h("p", {}, text, help && h("span", { class: "soft" }, ` ${help}`)),
-    action && button(action.label, { class: "link", onclick: () => { toast.remove(); action.run(); } }),
-    button("Close", { symbol: "close", quiet: true, onclick: () => toast.remove() }));
+    action &&
+      button(action.label, {
+        class: "link",
+        onclick: () => {
+          toast.remove();
+          action.run();
+        },
+      }),
+    button("Close", { symbol: "close", quiet: true, onclick: () => toast.remove() }),
+  );
   region.append(toast);
   if (region.matches(":popover-open")) region.hidePopover();
   region.showPopover(); // above a dialog that may be open

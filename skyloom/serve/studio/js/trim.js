@@ -6,17 +6,28 @@ const FRAMES = 8; // pictures on the strip
 
 /** A range of seconds on a clip.
  * `video` is the player: handles show their frame in it. `onchange([from, to])` is told of both. */
-export function trimStrip(video, { seconds, fps, value = [0, seconds], label = "stretch", onchange = () => {} }) {
+export function trimStrip(
+  video,
+  { seconds, fps, value = [0, seconds], label = "stretch", onchange = () => {} },
+) {
   const range = [...value];
   const frame = 1 / fps;
   const pictures = h("div", { class: "strip-frames", "aria-hidden": "true" });
   const chosen = h("div", { class: "strip-chosen" });
   const place = h("div", { class: "strip-place" });
   const window = h("div", { class: "strip-window" }, pictures, chosen, place);
-  const handles = ["Start", "End"].map((name, side) => h("div", {
-    class: `handle ${side ? "last" : "first"}`, role: "slider", tabindex: 0, "aria-label": `${name} of the ${label}`,
-    "aria-valuemin": 0, "aria-valuemax": seconds, onkeydown: (event) => key(event, side), onpointerdown: (event) => drag(event, side),
-  }));
+  const handles = ["Start", "End"].map((name, side) =>
+    h("div", {
+      class: `handle ${side ? "last" : "first"}`,
+      role: "slider",
+      tabindex: 0,
+      "aria-label": `${name} of the ${label}`,
+      "aria-valuemin": 0,
+      "aria-valuemax": seconds,
+      onkeydown: (event) => key(event, side),
+      onpointerdown: (event) => drag(event, side),
+    }),
+  );
   const words = h("output", { class: "small soft" });
   const track = h("div", { class: "strip-track" }, window, handles);
   const element = h("div", { class: "strip" }, track, words);
@@ -41,12 +52,20 @@ export function trimStrip(video, { seconds, fps, value = [0, seconds], label = "
       handle.setAttribute("aria-valuenow", range[side].toFixed(3));
       handle.setAttribute("aria-valuetext", `${range[side].toFixed(2)} seconds`);
     });
-    words.textContent = `${range[0].toFixed(2)} s to ${range[1].toFixed(2)} s: ${(range[1] - range[0]).toFixed(2)} of ${seconds.toFixed(2)} seconds`;
+    const [from, to, kept, all] = [...range, range[1] - range[0], seconds].map((value) => value.toFixed(2));
+    words.textContent = `${from} s to ${to} s: ${kept} of ${all} seconds`;
   }
 
   function key(event, side) {
     const step = event.shiftKey ? 1 : frame;
-    const to = { ArrowLeft: range[side] - step, ArrowDown: range[side] - step, ArrowRight: range[side] + step, ArrowUp: range[side] + step, Home: 0, End: seconds }[event.key];
+    const to = {
+      ArrowLeft: range[side] - step,
+      ArrowDown: range[side] - step,
+      ArrowRight: range[side] + step,
+      ArrowUp: range[side] + step,
+      Home: 0,
+      End: seconds,
+    }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     move(side, to);
@@ -60,7 +79,9 @@ export function trimStrip(video, { seconds, fps, value = [0, seconds], label = "
       move(side, Math.round(((moved.clientX - left) / width) * seconds * fps) / fps);
     };
     handle.addEventListener("pointermove", follow);
-    handle.addEventListener("lostpointercapture", () => handle.removeEventListener("pointermove", follow), { once: true });
+    handle.addEventListener("lostpointercapture", () => handle.removeEventListener("pointermove", follow), {
+      once: true,
+    });
   }
 
   const playing = () => place.style.setProperty("left", `${(100 * video.currentTime) / seconds}%`);
@@ -74,10 +95,11 @@ export function trimStrip(video, { seconds, fps, value = [0, seconds], label = "
 async function drawFrames(video, into, seconds) {
   const source = h("video", { muted: true, preload: "auto", playsinline: true });
   source.src = video.currentSrc || video.src;
-  const when = (event) => new Promise((done, lost) => {
-    source.addEventListener(event, done, { once: true });
-    source.addEventListener("error", lost, { once: true });
-  });
+  const when = (event) =>
+    new Promise((done, lost) => {
+      source.addEventListener(event, done, { once: true });
+      source.addEventListener("error", lost, { once: true });
+    });
   try {
     await when("loadeddata");
     for (let index = 0; index < FRAMES; index += 1) {
