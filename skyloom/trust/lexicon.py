@@ -289,7 +289,26 @@ def lexicon(leave_out: frozenset[str] = frozenset()) -> Lexicon:
         for language, terms in languages.items():
             for term in _kept(terms, leave_out):
                 built.add(name, language, term)
+    for term in _ages():
+        built.add("minor", "en", term)
     return built
+
+
+def _ages() -> Iterable[str]:
+    """Ages under eighteen as people write them."""
+    named = ("one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+             "fifteen sixteen seventeen")  # fmt: skip
+    after = ("year old*", "years old", "yo", "yr old", "y o", "jahre", "jähriges", "jährige",
+             "jähriger", "ans", "años", "anni", "anos", "jaar", "jarige", "lat", "letnia", "letni",
+             "yaşında*", "yaşındaki", "лет", "летняя", "летний", "летнюю", "岁", "歳", "才の", "살",
+             "سنه", "سنوات", "عاما", "साल", "वर्षीय")  # fmt: skip
+    for age, name in enumerate(named.split(), start=1):
+        yield f"{name} year old*"
+        yield f"{name} years old"
+        for word in after:
+            yield f"{age}{word}" if is_script(word[0]) else f"{age} {word}"
+            if word in ("yo", "yr old", "jährige", "jähriges", "jarige", "летняя", "살"):
+                yield f"{age}{word}"
 
 
 def _kept(terms: Iterable[str], leave_out: frozenset[str]) -> list[str]:
