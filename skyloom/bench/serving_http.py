@@ -12,9 +12,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -64,20 +64,31 @@ def run(
         served(model_folder, Path(folder)) as url,
     ):
         model = with_sampler(loaded, engine)
-        seconds = interleaved(
-            {
-                "in process": lambda: _in_process(model, marking, guards),
-                "HTTP": lambda: _over_http(url),
-            },
-            rounds,
-        )
+        spent: dict[str, list[float]] = {"in process": [], "HTTP": []}
+
+        def counted(name: str, make: Callable[[], None]) -> Callable[[], None]:
+            def job() -> None:
+                before = processor_seconds(os.getpid())
+                make()
+                spent[name].append(processor_seconds(os.getpid()) - before)
+
+            return job
+
+        sides = {
+            "in process": counted("in process", lambda: _in_process(model, marking, guards)),
+            "HTTP": counted("HTTP", lambda: _over_http(url)),
+        }
+        seconds = interleaved(sides, rounds)
     clips = CLIENTS * CLIPS
+    processor = {name: statistics.median(times[-rounds:]) for name, times in spent.items()}
     figures = {
         "machine": machine(),
         "clients": CLIENTS,
         "clips": clips,
         "clips/s": {name: clips / statistics.median(times) for name, times in seconds.items()},
         "ratio": statistics.median(seconds["in process"]) / statistics.median(seconds["HTTP"]),
+        "processor seconds a clip": {name: value / clips for name, value in processor.items()},
+        "processor ratio": processor["in process"] / processor["HTTP"],
         "ratios": [a / b for a, b in zip(seconds["in process"], seconds["HTTP"], strict=True)],
     }
     write_json(figures, json_path)
@@ -158,6 +169,24 @@ def _all(client: Any) -> None:
             call.result()
 
 
+def processor_seconds(root: int) -> float:
+    """What a process and all its children have spent on the processor, of those that live.
+
+    Both sides are below this process, and only one works at a time. 0 where there is no /proc.
+    """
+    parents, spent = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            pid = int(stat.parent.name)
+            parents[pid] = int(fields[1])
+            spent[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    family = {root}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(spent.get(pid, 0.0) for pid in family)
+
+
 @contextmanager
 def served(model_folder: Path | None, data: Path) -> Iterator[str]:
     """A server with its worker, as users start it; its URL once the worker is there.
@@ -198,6 +227,7 @@ def table(figures: Mapping[str, Any]) -> str:
         [f"{figures['clients']} threads, the engine in process", clips["in process"], "clips/s"],
         [f"{figures['clients']} clients over HTTP", clips["HTTP"], "clips/s"],
         ["over HTTP beside in process", figures["ratio"], "x"],
+        ["the same of processor time", figures["processor ratio"], "x"],
     ]
     notes = [
         f"{figures['clips']} clips of a second a round, with all that is delivered; {cores} cores."

@@ -1,5 +1,5 @@
-"""The pictures and clips of one request: a part of the form, a data: URL, or a finished video of the
-same owner. No other URL is ever fetched."""
+"""The pictures and clips of one request: a part of the form, a data: URL, or a finished video of
+the same owner. No other URL is ever fetched."""
 
 import base64
 import binascii
