@@ -13,6 +13,8 @@ from skyloom.trust.verdict import Finding
 CLOSE = 12
 """Tokens between a group and what degrades it."""
 CLOSE_SCRIPT = 30
+AFTER = 4
+"""Tokens after a verb within which whom it is done to stands."""
 
 
 def findings(text: str, strict: bool = False, words: Lexicon | None = None) -> list[Finding]:
@@ -56,6 +58,14 @@ class Found:
     def places(self, name: str) -> int:
         """At how many different places words of a class stand."""
         return len({(hit.script, hit.start) for hit in self.of(name)})
+
+    def follows(self, first: str, *then: str) -> bool:
+        """Whether one of the classes `then` stands within a few words after a word of `first`."""
+        return any(
+            not one.script and not two.script and 0 <= two.start - one.stop < AFTER
+            for one in self.of(first)
+            for two in self.of(*then)
+        )
 
     def near(self, first: Iterable[Hit], second: Iterable[Hit]) -> bool:
         """Whether one of the first and another of the second stand close, apart from each other."""
@@ -117,6 +127,8 @@ def violence(found: Found, _: Reading, strict: bool) -> list[Finding]:
     told = found.has("history", "art", "medical") and not found.has("intense") and not strict
     if found.has("gore") and not told:
         return [Finding("violence", 1.0, "rule: gore")]
+    if found.follows("lethal", "person", "minor") and not told:
+        return [Finding("violence", 1.0, "rule: killing of a person")]
     if found.places("blood") >= 2 and not told:
         return [Finding("violence", 1.0, "rule: blood and bodies")]
     people = found.of("person", "minor")
