@@ -173,12 +173,14 @@ def test_a_job_that_kills_its_workers_fails_and_others_expire(place: Place, jobs
     sa, table = jobs.tables.sa, jobs.tables.jobs
     # Five runs of it have ended with nothing to show.
     jobs.tables.written(sa.update(table).where(table.c.id == poison).values(barren=5))
-    with place.working("--keep-hours", "0.0001"):
+    with place.working("--keep-hours", "0.05"):
         failed, done = finished(jobs, [poison, other])
     assert failed.error is not None and failed.error.code == "worker_lost" and not failed.outputs
     assert failed.error.message.startswith("The worker died each time")
-    assert done.status == "completed" and done.expires_at == done.completed_at
-    assert jobs.expire() == 2 and jobs.list(OWNER) == ([], False)
+    assert done.status == "completed" and done.expires_at == done.completed_at + 180
+    assert jobs.expire() == 0
+    with opened(place.database, place.files, clock=lambda: time.time() + 200) as later:
+        assert later.expire() == 2 and later.list(OWNER) == ([], False)
     assert jobs.files.keys("jobs") == []
 
 
