@@ -196,6 +196,19 @@ def test_ctrl_c_leaves_what_is_whole_says_so_and_goes_on(
     assert bytes_of(out) == bytes_of(made)
 
 
+@pytest.mark.slow
+def test_a_cluster_of_ray_makes_the_same_bytes(films: Path, made: Path, tmp_path: Path) -> None:
+    """One on this machine, whose actors are processes of their own; a person would name another."""
+    pytest.importorskip("ray")
+    out = tmp_path / "dataset"
+    command = [sys.executable, "-m", "skyloom.cli", "ingest", str(films), "-o", str(out)]
+    command += ["--ray", "local", "--workers", "2", "limits.stall=120"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "2 clips of" in done.stdout
+    assert bytes_of(out) == bytes_of(made)
+
+
 def test_a_fuzzed_corpus_never_stops_the_run(tmp_path: Path) -> None:
     films, out = tmp_path / "films", tmp_path / "dataset"
     films.mkdir()
