@@ -129,7 +129,7 @@ def violence(found: Found, _: Reading, strict: bool) -> list[Finding]:
         return [Finding("violence", 1.0, "rule: gore")]
     if found.follows("lethal", "person", "minor") and not told:
         return [Finding("violence", 1.0, "rule: killing of a person")]
-    if found.places("blood") >= 2 and not told or found.has("blood") and found.has("intense"):
+    if (found.places("blood") >= 2 and not told) or (found.has("blood") and found.has("intense")):
         return [Finding("violence", 1.0, "rule: blood and bodies")]
     people = found.of("person", "minor")
     if found.has("blood", "intense") and found.near(found.of("attack"), people) and not told:
