@@ -105,8 +105,8 @@ def make(
     from skyloom.trust.policy import load_policy
     from skyloom.trust.session import Session
 
-    session = Session(load_policy(args.policy))
     marking = Marking.ready(args.model)  # a key that does not sign is found before any work
+    session = Session(load_policy(args.policy))
     with session:
         outputs = output_paths(args.out, len(edits))
         warn_of_cuts([edit.request.words for edit in edits], model.text.truncated)

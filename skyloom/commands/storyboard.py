@@ -48,13 +48,18 @@ def run(args: argparse.Namespace) -> None:
     """Read the story, plan it, and write each film as it is made."""
     outputs = output_paths(args.out, args.variations)
     check_outputs(outputs, 2, args.sheet)
-    from skyloom.pipeline import Skyloom
-    from skyloom.storyboard import read_story
-    from skyloom.trust.marking import Marking
     from skyloom.trust.policy import load_policy
     from skyloom.trust.session import Session
 
-    session = Session(load_policy(args.policy))
+    with Session(load_policy(args.policy)) as session:
+        _run(args, outputs, session)
+
+
+def _run(args: argparse.Namespace, outputs: list[Path], session: "Session") -> None:
+    from skyloom.pipeline import Skyloom
+    from skyloom.storyboard import read_story
+    from skyloom.trust.marking import Marking
+
     story = replace(read_story(args.story), **request_fields(args))
     if args.seed is not None:
         story = replace(story, seed=args.seed)
@@ -64,15 +69,13 @@ def run(args: argparse.Namespace) -> None:
         print(f"skyloom: {note}.", file=sys.stderr)
     warn_of_cuts([request.words for request in plan.requests], model.text.truncated)
     marking = Marking.ready(args.model)
-    with session:
-        session.allow_words([request.words for request in plan.requests])
-        for condition in (given for request in plan.requests for given in request.given):
-            session.allow_input(condition.video, "An input")
-        for number, output in enumerate(outputs):
-            one = len(outputs) == 1
-            title = "storyboard" if one else f"storyboard {number + 1} of {len(outputs)}"
-            varied = replace(story, seed=story.seed + number)
-            _make(model, varied, plan, output, title, args.sheet, marking, session)
+    session.allow_words([request.words for request in plan.requests])
+    for condition in (given for request in plan.requests for given in request.given):
+        session.allow_input(condition.video, "An input")
+    for number, output in enumerate(outputs):
+        title = "storyboard" if len(outputs) == 1 else f"storyboard {number + 1} of {len(outputs)}"
+        varied = replace(story, seed=story.seed + number)
+        _make(model, varied, plan, output, title, args.sheet, marking, session)
 
 
 def _make(
