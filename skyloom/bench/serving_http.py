@@ -160,7 +160,7 @@ def _ask(url: str, said: Mapping[str, Any] | None = None) -> tuple[Any, Mapping[
     data = None if said is None else json.dumps(said).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer), answer.headers
+        return json.load(answer), dict(answer.headers)
 
 
 def _all(client: Any) -> None:

@@ -14,7 +14,7 @@ from skyloom.errors import UserError
 from skyloom.serve.api_tables import ApiTables
 from skyloom.serve.job import Usage
 from skyloom.serve.keys import PREFIX, Keys
-from skyloom.serve.limits import Limits, Rates
+from skyloom.serve.limits import Limits, Rates, Streams
 from skyloom.serve.problem import Problem
 from skyloom.serve.serving import is_loopback
 from skyloom.serve.tables import Tables
@@ -99,6 +99,17 @@ def test_jobs_and_storage_have_limits() -> None:
     with pytest.raises(Problem) as full:
         limits.check_room(Usage(stored=2**20 - 1, active=1, jobs=9), besides=1)
     assert full.value.code == "storage_full" and full.value.headers["x-should-retry"] == "false"
+
+
+def test_open_streams_are_counted() -> None:
+    streams = Streams(most=1)
+    streams.check("anna")
+    with streams.opened("anna"):
+        streams.check("ben")
+        with pytest.raises(Problem) as caught:
+            streams.check("anna")
+    assert (caught.value.status, caught.value.code) == (429, "too_many_streams")
+    streams.check("anna")
 
 
 @pytest.mark.parametrize(
