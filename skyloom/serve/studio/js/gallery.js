@@ -2,7 +2,8 @@
 
 import * as clips from "./clips.js";
 import { fill, h, icon } from "./dom.js";
-import { kindOf, settingsOf, tile, followProgress, VERBS } from "./tile.js";
+import { settingsOf } from "./settings.js";
+import { kindOf, tile, followProgress, VERBS } from "./tile.js";
 import { fail } from "./toast.js";
 
 let asked = ""; // what was searched for stays when one comes back from a clip

@@ -2,17 +2,8 @@
 
 import * as clips from "./clips.js";
 import { button, fill, h, icon } from "./dom.js";
-import {
-  aspectOf,
-  discard,
-  failure,
-  followProgress,
-  kindOf,
-  lengthOf,
-  settingsOf,
-  titleOf,
-  working,
-} from "./tile.js";
+import { settingsOf } from "./settings.js";
+import { aspectOf, discard, failure, followProgress, kindOf, lengthOf, titleOf, working } from "./tile.js";
 
 export function queue(root, _parts, { composer }) {
   const body = h("div", {});

@@ -1,11 +1,11 @@
 // One clip in a grid: it plays while it is seen, says what it is, and how far it has come.
 
+import { content } from "./api.js";
 import * as clips from "./clips.js";
 import { button, fill, h, icon } from "./dom.js";
 import { explain } from "./help.js";
 import { show } from "./media.js";
 import { go } from "./route.js";
-import { settingsOf } from "./settings.js";
 import { calm } from "./theme.js";
 import { busy, say } from "./toast.js";
 
@@ -154,7 +154,6 @@ export function working(clip) {
 }
 
 async function preview(clip) {
-  const { content } = await import("./api.js");
   const blob = await content(clip.id, "preview"); // always anew: the picture behind the address changes
   return new Promise((done) => {
     const reader = new FileReader();
@@ -197,5 +196,3 @@ export function discard(clip, control) {
     if (location.hash.includes(clip.id)) go("");
   });
 }
-
-export { settingsOf };

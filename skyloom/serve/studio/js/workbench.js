@@ -9,17 +9,8 @@ import { addressOf, save, show } from "./media.js";
 import { sourceOfClip, sourceOfFile } from "./picker.js";
 import { go } from "./route.js";
 import { calm } from "./theme.js";
-import {
-  aspectOf,
-  discard,
-  failure,
-  followProgress,
-  kindOf,
-  lengthOf,
-  settingsOf,
-  titleOf,
-  working,
-} from "./tile.js";
+import { settingsOf } from "./settings.js";
+import { aspectOf, discard, failure, followProgress, kindOf, lengthOf, titleOf, working } from "./tile.js";
 import { busy, fail, say } from "./toast.js";
 import { TOOLS } from "./tools.js";
 
