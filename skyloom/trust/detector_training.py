@@ -157,6 +157,7 @@ def save(detector: Detector, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         save_file(state, temporary, {"facts": json.dumps(facts)})
+        temporary.chmod(0o644)
 
 
 def auc(made: np.ndarray, other: np.ndarray) -> float:

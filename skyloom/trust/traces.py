@@ -80,11 +80,12 @@ def _grid(profile: Float32[np.ndarray, "N L"]) -> Iterator[float]:
         yield np.log((np.abs(profile @ wave) ** 2).mean() / total + 1e-4)
 
 
-def _of_changes(change: Plane) -> list[float]:
+def _of_changes(change: Plane) -> Iterator[float]:
     """Sizes and spectrum of what changes to the next frame."""
     size = np.abs(change)
-    found = [float((size <= edge).mean()) for edge in CHANGES]
-    found += [np.log1p(size.mean()), np.log1p(size.std())]
+    yield from ((size <= edge).mean() for edge in CHANGES)
+    yield np.log1p(size.mean())
+    yield np.log1p(size.std())
     side = change.shape[1]
     power = np.abs(np.fft.rfft2(change)) ** 2
     radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
@@ -92,5 +93,4 @@ def _of_changes(change: Plane) -> list[float]:
     for low, high in pairwise(edges):
         ring = (radius >= low) & (radius < high)
         share = power[:, ring].sum(axis=1) / (power.sum(axis=(1, 2)) + 1e-3)
-        found.append(np.log(share + 1e-7).mean())
-    return found
+        yield np.log(share + 1e-7).mean()

@@ -135,6 +135,7 @@ def save(network: Network, thresholds: Mapping[str, float], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         save_file(half, temporary, {"thresholds": json.dumps(dict(thresholds))})
+        temporary.chmod(0o644)
 
 
 def thresholds_of(classifier: Classifier, grammar: Grammar, rng: Random) -> dict[str, float]:
