@@ -111,7 +111,7 @@ class Service:
         return bool(self.jobs.tables.rows(query))
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The service of the app that a request came to."""
     return request.app.state.service
 

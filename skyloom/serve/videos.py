@@ -1,5 +1,6 @@
 """The routes of videos: the official API's, and the events of a job."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -18,8 +19,9 @@ from skyloom.serve.problem import Problem, missing
 from skyloom.serve.service import Authorised, Service, Serviced, as_problems
 from skyloom.serve.wire import Body, read_body
 
-POLL_MILLISECONDS = 250
-"""When the official client is to ask again."""
+POLL_SHARE, POLL_MILLISECONDS = 0.12, (150, 2000)
+"""When the official client is to ask again: after a share of the time that the job has taken so
+far, so that asking costs little and the end is noticed soon, within these limits."""
 PATH = r"^[A-Za-z0-9_-]{1,100}$"
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -212,4 +214,7 @@ def follow(video_id: str, service: Serviced, key: Authorised) -> Response:
 
 def _tell_when(response: Response, job: Job) -> None:
     if not job.ended:
-        response.headers["openai-poll-after-ms"] = str(POLL_MILLISECONDS)
+        shortest, longest = POLL_MILLISECONDS
+        share = 1000 * POLL_SHARE * (time.time() - job.created_at)
+        after = round(min(max(share, shortest), longest))
+        response.headers["openai-poll-after-ms"] = str(after)

@@ -49,7 +49,10 @@ def test_a_video_is_ordered_and_seen_and_deleted(idle: Server) -> None:
     assert (extras["operation"], extras["seed"], extras["steps"]) == ("generate", 7, 2)
     assert (extras["guidance_scale"], extras["negative_prompt"]) == (2.5, "fog")
     there = idle.ask("GET", f"/v1/videos/{video['id']}")
-    assert there.json["id"] == video["id"] and there.headers["openai-poll-after-ms"] == "250"
+    assert (
+        there.json["id"] == video["id"]
+        and 150 <= int(there.headers["openai-poll-after-ms"]) <= 2000
+    )
     deleted = idle.ask("DELETE", f"/v1/videos/{video['id']}")
     assert deleted.json == {"id": video["id"], "object": "video.deleted", "deleted": True}
     for method in ("GET", "DELETE"):
