@@ -44,7 +44,7 @@ PROMPTS = (
     "two balls collide on the road",
 )
 
-Frames = UInt8[np.ndarray, "F H W 3"]
+Frames = UInt8[np.ndarray, "_F _H _W 3"]
 
 
 @dataclass(frozen=True)

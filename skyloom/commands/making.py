@@ -105,8 +105,10 @@ def make(
     from skyloom.trust.policy import load_policy
     from skyloom.trust.session import Session
 
-    marking = Marking.ready(args.model)  # a key that does not sign is found before any work
-    session = Session(load_policy(args.policy))
+    policy = load_policy(args.policy)
+    # a key that does not sign is found before any work
+    marking = Marking.ready(args.model, hide_prompt=not policy.tell_prompt)
+    session = Session(policy)
     with session:
         outputs = output_paths(args.out, len(edits))
         warn_of_cuts([edit.request.words for edit in edits], model.text.truncated)

@@ -51,11 +51,14 @@ def run(args: argparse.Namespace) -> None:
     from skyloom.trust.policy import load_policy
     from skyloom.trust.session import Session
 
-    with Session(load_policy(args.policy)) as session:
-        _run(args, outputs, session)
+    policy = load_policy(args.policy)
+    with Session(policy) as session:
+        _run(args, outputs, session, hide_prompt=not policy.tell_prompt)
 
 
-def _run(args: argparse.Namespace, outputs: list[Path], session: "Session") -> None:
+def _run(
+    args: argparse.Namespace, outputs: list[Path], session: "Session", hide_prompt: bool
+) -> None:
     from skyloom.pipeline import Skyloom
     from skyloom.storyboard import read_story
     from skyloom.trust.marking import Marking
@@ -68,7 +71,7 @@ def _run(args: argparse.Namespace, outputs: list[Path], session: "Session") -> N
     for note in plan.notes:
         print(f"skyloom: {note}.", file=sys.stderr)
     warn_of_cuts([request.words for request in plan.requests], model.text.truncated)
-    marking = Marking.ready(args.model)
+    marking = Marking.ready(args.model, hide_prompt)
     session.allow_words([request.words for request in plan.requests])
     for condition in (given for request in plan.requests for given in request.given):
         session.allow_input(condition.video, "An input")

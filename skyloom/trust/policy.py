@@ -91,6 +91,7 @@ class Policy:
         strict: rules refuse what is suggestive too.
         timeout: seconds that a guard may take; one that takes longer is ended, and blocks.
         start_timeout: seconds for the guards to load.
+        tell_prompt: the manifest has the prompt, or else its hash alone.
         prompts, frames: the guards in order; all run, each may refuse.
     """
 
@@ -98,6 +99,7 @@ class Policy:
     strict: bool = False
     timeout: float = 60.0
     start_timeout: float = 300.0
+    tell_prompt: bool = True
     prompts: tuple[PromptSettings, ...] = field(default_factory=lambda: (PromptSettings("rules"),))
     frames: tuple[FrameSettings, ...] = field(default_factory=lambda: (FrameSettings("flashing"),))
 

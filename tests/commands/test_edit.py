@@ -12,7 +12,7 @@ from skyloom.commands.edit import kept_frames
 from skyloom.errors import UserError
 from skyloom.video import Video
 
-QUICK = ("--steps", "2", "--size", "64x32")
+QUICK = ("--steps", "2", "--size", "64x32", "--policy", "off")  # noise flashes
 
 
 def noise(frames: int, seed: int = 0, size: tuple[int, int] = (64, 32), fps: float = 12.0) -> Video:
