@@ -1,0 +1,36 @@
+"""The bench of trust: its prompts, its clips that flash, its table."""
+
+from pathlib import Path
+
+import pytest
+
+from skyloom.bench import trust
+from skyloom.errors import UserError
+from skyloom.trust.rules import findings
+from skyloom.trust.verdict import CATEGORIES
+
+
+def test_the_prompts_are_of_known_kinds_and_the_rules_tell_them_apart() -> None:
+    asked = trust.prompts()
+    assert {label for label, _ in asked} <= {*CATEGORIES, trust.FINE}
+    some = asked[::12]
+    wrong = [text for label, text in some if bool(findings(text)) != (label != trust.FINE)]
+    assert len(wrong) <= 0.01 * len(some), wrong
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.tsv"
+    file.write_text("ok\ta red ball\nno tab here\n")
+    with pytest.raises(UserError, match="Line 2"):
+        trust.prompts(file)
+
+
+def test_its_figures_and_table(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.tsv"
+    file.write_text("# two\nok\ta red ball\nip\tMickey Mouse skates\n", encoding="utf-8")
+    figures = trust.run(tmp_path / "x.json", file, quick=True)
+    assert figures["prompts"]["recall"] == 1.0 and figures["prompts"]["false alarms"] == 0.0
+    assert figures["flashes"]["right"] == 1.0
+    text = trust.table(figures)
+    assert "95%" in text and "100.0%" in text
+    assert (tmp_path / "x.json").is_file()
