@@ -17,7 +17,8 @@ from skyloom.commands import generate, making
 from skyloom.errors import UserError
 
 COMMON = (
-    "--guidance --model --negative --out --policy --seed --sheet --size --solver --steps --variations -n -o"
+    "--guidance --model --negative --out --policy --seed --sheet --size --solver --steps"
+    " --variations -n -o"
 )
 EDIT = f"{COMMON} --camera --fps --stretch"
 BENCH = "--json --model"
