@@ -82,7 +82,8 @@ class DurableSampler(Sampler):
                     progress(settings.steps, settings.steps)
             else:
                 looking = seen if watch is not None or self._watch is not None else None
-                latents.extend(self._sampler.sample(pieces, settings, progress, looking))
+                made = self._sampler.sample(pieces, settings, progress, looking)
+                latents.extend(map(_as_kept, made))
                 self._keep(key, mark, latents)
                 self._done()
             return key
@@ -97,7 +98,7 @@ class DurableSampler(Sampler):
         return self._sampler.denoiser(pieces, settings)
 
     def _keep(self, key: str, mark: str, latents: list[Tensor]) -> None:
-        tensors = {str(n): clip.cpu().contiguous() for n, clip in enumerate(latents)}
+        tensors = {str(n): clip for n, clip in enumerate(latents)}
         with self._files.temporary(".safetensors") as path:
             save_file(tensors, path, {"mark": mark})
             self._files.publish(path, key)
@@ -111,6 +112,12 @@ class DurableSampler(Sampler):
         except (FileNotFoundError, SafetensorError):
             return None
         return [tensors[str(n)] for n in range(len(tensors))]
+
+
+def _as_kept(latents: Tensor) -> Tensor:
+    """Latents as they come back from a file, laid out in memory like that too: the decoder rounds
+    otherwise where they are not, and a clip that was gone on with would differ in its last bits."""
+    return latents.cpu().clone(memory_format=torch.contiguous_format)
 
 
 def fingerprint(model: str, pieces: Sequence[Piece], settings: Settings) -> str:
