@@ -40,9 +40,13 @@ def served(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         process.communicate(timeout=30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, or a skip that says how to get it."""
+    """Chromium, or a skip that says how to get it.
+
+    A module's own: while Playwright is open its event loop is this thread's, and no test of another
+    folder could run one.
+    """
     if CHROMIUM is None:
         pytest.skip(MISSING)
     playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
@@ -83,7 +87,7 @@ def opened(browser: Any, served: str) -> Iterator[Opener]:
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
         page.on("console", hear)
         page.goto(f"{at}/#/{path}")
-        page.wait_for_selector("#tabs a")
+        page.wait_for_selector("html[data-ready]")
         return page
 
     yield open_view

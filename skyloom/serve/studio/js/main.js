@@ -79,6 +79,7 @@ async function start() {
     onclip: (file) => (onStory() ? addToStory(file) : openFile(file)),
   });
   clips.loadMore().catch(fail);
+  document.documentElement.dataset.ready = ""; // keys and drops are heard from here on
 }
 
 const onStory = () => location.hash.startsWith("#/story");
