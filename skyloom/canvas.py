@@ -130,13 +130,18 @@ class Canvas:
         raw = autoencoder.encode_raw(pixels, first=alone and start == 0)
         return autoencoder.normalise(raw)[0].float().cpu()
 
-    def pasted(self, made: UInt8[np.ndarray, "F H W 3"]) -> UInt8[np.ndarray, "F H W 3"]:
+    def pasted(
+        self, made: UInt8[np.ndarray, "F H W 3"], loop: bool = False
+    ) -> UInt8[np.ndarray, "F H W 3"]:
         """The frames that were made, with what was given firmly in its place.
 
         Those beside frames that were given whole are brought to where they meet.
+
+        Args:
+            loop: the last frame is followed by the first.
         """
         firm = self.strength == 1
-        return settled(np.where(firm[..., None], self.frames, made), firm.all(axis=(1, 2)))
+        return settled(np.where(firm[..., None], self.frames, made), firm.all(axis=(1, 2)), loop)
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:

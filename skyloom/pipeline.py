@@ -317,7 +317,7 @@ class Skyloom:
                 waiting = np.concatenate([waiting, next(decoded)])
             made, waiting = waiting[:count], waiting[count:]
             if not canvas.empty:
-                made = canvas.pasted(made)
+                made = canvas.pasted(made, request.loop)
             yield made[:left]
             left -= len(made[:left])
 

@@ -29,17 +29,20 @@ Levels = Float32[np.ndarray, "H W 3"]
 """A frame in levels of 0 ... 255."""
 
 
-def settled(frames: Frames, kept: Bool[np.ndarray, " F"]) -> UInt8[np.ndarray, "F H W 3"]:
+def settled(
+    frames: Frames, kept: Bool[np.ndarray, " F"], loop: bool = False
+) -> UInt8[np.ndarray, "F H W 3"]:
     """The frames, those beside kept ones brought to where they meet.
 
     Args:
         kept: which frames stay as they are, byte for byte.
+        loop: the last frame is followed by the first.
     """
     if kept.all() or not kept.any():
         return frames
     levels = frames.astype(np.float32)
     result = levels.copy()
-    for edge, behind, made in _seams(kept):
+    for edge, behind, made in _seams(kept, loop):
         before = levels[behind] if behind is not None else None
         after = levels[made[1]] if len(made) > 1 else None
         still = stillness(before, levels[edge], levels[made[0]], after)
@@ -66,19 +69,25 @@ def stillness(
     return np.exp(-np.square(motion / STILL) - np.square(apart / SAME))[..., None]
 
 
-def _seams(kept: Bool[np.ndarray, " F"]) -> Iterator[tuple[int, int | None, list[int]]]:
+def _seams(kept: Bool[np.ndarray, " F"], loop: bool) -> Iterator[tuple[int, int | None, list[int]]]:
     """For each seam the kept frame at it, the kept one behind that, and the made ones before it."""
-    for edge in np.flatnonzero(kept):
+    count = len(kept)
+
+    def beside(place: int, step: int) -> int | None:
+        """The frame `step` further, None beyond the ends."""
+        further = place + step
+        return further % count if loop or 0 <= further < count else None
+
+    for edge in map(int, np.flatnonzero(kept)):
         for step in (-1, 1):
             made: list[int] = []
-            place = edge + step
-            while 0 <= place < len(kept) and not kept[place] and len(made) < FADE:
-                made.append(int(place))
-                place += step
+            place = beside(edge, step)
+            while place is not None and not kept[place] and len(made) < FADE:
+                made.append(place)
+                place = beside(place, step)
             if made:
-                behind = int(edge) - step
-                known = 0 <= behind < len(kept) and bool(kept[behind])
-                yield int(edge), behind if known else None, made
+                behind = beside(edge, -step)
+                yield edge, behind if behind is not None and kept[behind] else None, made
 
 
 def _motion(one: Levels, other: Levels) -> Float32[np.ndarray, "H W"]:

@@ -59,3 +59,13 @@ def test_a_picture_alone_is_a_seam_too() -> None:
     frames = np.concatenate([still(90, 1), still(100, 20)])
     result = settled(frames, np.arange(21) < 1)
     assert (result[1] < 93).all() and np.array_equal(result[FADE + 1 :], frames[FADE + 1 :])
+
+
+def test_a_loop_meets_its_start() -> None:
+    frames = np.concatenate([still(100, 4), still(113, 30)])
+    kept = np.arange(34) < 4
+    line, ring = settled(frames, kept), settled(frames, kept, loop=True)
+    assert np.array_equal(line[-1], frames[-1])
+    assert np.abs(ring[-1].astype(int) - frames[0]).max() <= 2
+    assert np.array_equal(ring[: 4 + FADE], line[: 4 + FADE])
+    assert np.array_equal(ring[kept], frames[kept])
