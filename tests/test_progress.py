@@ -1,6 +1,7 @@
 """Progress goes to stderr: a live bar on a terminal, a line now and then elsewhere."""
 
 import os
+import select
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +21,12 @@ class Terminal:
     master: int
 
     def text(self) -> str:
+        """All of it: what was written comes through in pieces, the last a moment later."""
         self.stream.flush()
-        return os.read(self.master, 65536).decode()
+        seen = b""
+        while select.select([self.master], [], [], 0.3)[0]:
+            seen += os.read(self.master, 65536)
+        return seen.decode()
 
 
 @pytest.fixture
