@@ -201,7 +201,9 @@ class Run:
             table.c.status == "in_progress",
         )
         if not self.jobs.tables.written(mine.values(**values)):
-            self.jobs.files.delete_all(self.folder)
+            # What was kept since a job was deleted is nobody's; else the next run goes on from it.
+            deleted = self.jobs.get(self.job.id, self.job.owner) is None
+            self.jobs.files.delete_all(f"jobs/{self.job.id}" if deleted else self.folder)
             raise Stopped
 
 

@@ -206,6 +206,7 @@ class Worker:
             except (OSError, MemoryError, self.jobs.tables.sa.exc.SQLAlchemyError) as error:
                 self._again_or_fail(run, error)
             except Exception:
+                run.look()  # what goes wrong because the job was deleted is no failure
                 log.exception("job failed", extra={FIELDS: {"job": id}})
                 _fail(run, "server_error", _FAILED)
 

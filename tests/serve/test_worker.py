@@ -159,7 +159,7 @@ def test_deleting_cancels_what_runs(served: Jobs) -> None:
 
 
 def test_a_preview_is_seen_while_a_clip_is_made(served: Jobs) -> None:
-    id = served.submit(Order(**LONG), OWNER).id
+    id = served.submit(Order(**LONG | {"seconds": 240.0}), OWNER).id
     quiet = served.submit(Order(**SHORT, preview=False), OWNER).id
     until(lambda: served.get(id, OWNER).previews > 1)
     with served.files.open(served.get(id, OWNER).outputs["preview"]) as file:
