@@ -149,7 +149,7 @@ def opened(folder: Path, recipe: IngestRecipe) -> Iterator[IngestFolder]:
 
 def _tidy(folder: Path) -> None:
     """Remove what processes that were killed had begun to write; nobody else may write here."""
-    for part in PARTS:
+    for part in ("", *PARTS):
         for path in (folder / part).glob(".*.part*"):
             path.unlink(missing_ok=True)
 
