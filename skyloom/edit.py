@@ -18,6 +18,9 @@ from skyloom.video import Video
 
 CONTEXT = 3
 """Latent frames of a clip that are shown to the model where it goes on."""
+CONNECT_STRENGTH = 0.35
+"""How firmly a cross-fade is held between two clips that are connected: without it this model goes
+on from the first and does not arrive at the second (docs/log.md)."""
 BLEND_FREEDOM = 0.75
 """Sigma from which the middle of a blend is made anew."""
 
@@ -109,6 +112,7 @@ def connect(first: Video, second: Video, request: Request, stride: int) -> Edit:
         request,
         len(tail) + new + len(head),
         Condition(Video(tail, first.fps)),
+        Condition(Video(_faded(tail[-1], head[0], new), first.fps), len(tail), CONNECT_STRENGTH),
         Condition(Video(head, second.fps), -len(head)),
     )
     return Edit(made, first.frames, second.frames, skip=len(tail), drop=len(head))
@@ -238,6 +242,14 @@ def _time_left(request: Request) -> int:
             f"{request.seconds:g} seconds leave no time for what is to be made: ask for more."
         )
     return new
+
+
+def _faded(
+    one: UInt8[np.ndarray, "H W 3"], other: UInt8[np.ndarray, "H W 3"], count: int
+) -> UInt8[np.ndarray, "{count} H W 3"]:
+    """Frames between two others, of which the first turns evenly into the second."""
+    share = np.linspace(0, 1, count + 2)[1:-1, None, None, None]
+    return np.rint((1 - share) * one + share * other).astype(np.uint8)
 
 
 def _head(clip: Video, stride: int) -> Frames:

@@ -86,6 +86,15 @@ def test_a_loop_of_words_has_no_first_frame(skyloom: Skyloom) -> None:
     assert not np.array_equal(looped.frames, other.frames)
 
 
+def test_between_connected_clips_lies_their_fade_loosely() -> None:
+    black, white = (Video(np.full((9, 32, 64, 3), level, np.uint8), 12.0) for level in (0, 200))
+    first, sketch, second = edit.connect(black, white, ASKED, STRIDE).request.given
+    levels = sketch.video.frames[:, 0, 0, 0].tolist()
+    assert levels == sorted(levels) and len(levels) == ASKED.frames and 0 < levels[0] < 100
+    assert sketch.at == len(first.video.frames) and second.at == -len(second.video.frames)
+    assert first.strengths == second.strengths == (1.0,) and 0 < sketch.strengths[0] < 0.5
+
+
 def test_the_coordinates_of_a_loop_wrap() -> None:
     text = TextFeatures(torch.zeros(1, 4), (1,))
     places = pack([torch.zeros(8, 5, 2, 2)], [12.0], (1, 2, 2), [1])
