@@ -1,9 +1,10 @@
 """The verb `bench`: what skyloom measures about itself."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
-from skyloom.commands.parsing import Verbs, add_verb, positive
+from skyloom.commands.parsing import Parser, Verbs, add_verb, positive
 from skyloom.errors import UserError
 from skyloom.files import check_writable
 
@@ -25,7 +26,13 @@ def add_verbs(verbs: Verbs) -> None:
         run_reconstruction,
     )
     benches = parser.add_subparsers(dest="bench", metavar="BENCH", required=True)
-    reconstruction = add_verb(
+    _add_of_a_model(benches)
+    _add_of_this_code(benches)
+
+
+def _add_of_a_model(benches: Verbs) -> None:
+    """The benches whose figures belong to a model folder."""
+    reconstruction = _add_bench(
         benches,
         "reconstruction",
         "PSNR and SSIM of the autoencoder on held-out clips and on your own files",
@@ -34,7 +41,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     reconstruction.add_argument("files", nargs="*", type=Path, metavar="FILE",
                                 help="videos or images, not the standard ones")  # fmt: skip
-    adherence = add_verb(
+    adherence = _add_bench(
         benches,
         "adherence",
         "how much of a held-out prompt is seen in the clip, by judges of known accuracy",
@@ -42,7 +49,7 @@ def add_verbs(verbs: Verbs) -> None:
         run_adherence,
     )
     adherence.add_argument("--prompts", type=positive, metavar="N", help="held-out prompts a tier")
-    editing = add_verb(
+    editing = _add_bench(
         benches,
         "editing",
         "given frames, seams, continuations and minutes, each beside its yardstick",
@@ -50,14 +57,28 @@ def add_verbs(verbs: Verbs) -> None:
         run_editing,
     )
     editing.add_argument("--quick", action="store_true", help="few clips, and no minute")
-    speed = add_verb(
+    speed = _add_bench(
         benches,
         "speed",
         "cold start, seconds a clip and tokens a second, beside this machine's ceiling",
         "skyloom bench speed --json speed.json",
         run_speed,
     )
-    training = add_verb(
+    serving = _add_bench(
+        benches,
+        "serving",
+        "clips a second of jobs that share their passes, and how soon a preview is seen",
+        "skyloom bench serving --json serving.json",
+        run_serving,
+    )
+    for bench in (reconstruction, adherence, editing, speed, serving):
+        bench.add_argument("--model", type=Path, metavar="FOLDER",
+                           help="a model folder, not the bundled one")  # fmt: skip
+
+
+def _add_of_this_code(benches: Verbs) -> None:
+    """The benches that train something of their own, or need no model."""
+    training = _add_bench(
         benches,
         "training",
         "useful tokens a second of packed training, beside the peers of diffusers",
@@ -65,7 +86,7 @@ def add_verbs(verbs: Verbs) -> None:
         run_training,
     )
     training.add_argument("--quick", action="store_true", help="a shallower network, fewer rounds")
-    native = add_verb(
+    native = _add_bench(
         benches,
         "native",
         "train on native sizes and on square crops: how often is the subject cut off?",
@@ -77,7 +98,7 @@ def add_verbs(verbs: Verbs) -> None:
         help="where it works; interrupted, it goes on (default: %(default)s)")  # fmt: skip
     add("--picture", type=Path, metavar="FILE", help="a .png of clips of both")
     add("--quick", action="store_true", help="everything once, to try it")
-    trust = add_verb(
+    trust = _add_bench(
         benches,
         "trust",
         "prompts refused rightly and wrongly, flashes, the detector, marks and signatures",
@@ -87,18 +108,15 @@ def add_verbs(verbs: Verbs) -> None:
     trust.add_argument("--prompts", type=Path, metavar="FILE",
                        help='others: a category or "ok", a tab, a prompt on each line')  # fmt: skip
     trust.add_argument("--quick", action="store_true", help="prompts and flashes alone")
-    serving = add_verb(
-        benches,
-        "serving",
-        "clips a second of jobs that share their passes, and how soon a preview is seen",
-        "skyloom bench serving --json serving.json",
-        run_serving,
-    )
-    for bench in (reconstruction, adherence, editing, speed, training, native, trust, serving):
-        add = bench.add_argument
-        if bench not in (training, native, trust):
-            add("--model", type=Path, metavar="FOLDER", help="a model folder, not the bundled one")
-        add("--json", type=Path, metavar="FILE", help="write every figure to FILE")
+
+
+def _add_bench(
+    benches: Verbs, name: str, told: str, example: str, run: Callable[[argparse.Namespace], None]
+) -> Parser:
+    """One bench; every one can write its figures to a file."""
+    parser = add_verb(benches, name, told, example, run)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to FILE")
+    return parser
 
 
 def run_reconstruction(args: argparse.Namespace) -> None:
