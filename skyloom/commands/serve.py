@@ -3,10 +3,10 @@
 import argparse
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skyloom.commands.parsing import Parser, Verbs, add_verb, positive, positive_number
+from skyloom.commands.parsing import Parser, Verbs, add_verb, positive
+from skyloom.commands.serving_flags import add_database, add_flags, handed_on
 from skyloom.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def add_verbs(verbs: Verbs) -> None:
                       "skyloom keys remove anna", remove_key)  # fmt: skip
     remove.add_argument("name", metavar="NAME", help="whose key it is")
     for parser in (add, every, remove):
-        _add_database(parser)
+        add_database(parser)
 
 
 def _add_serve(verbs: Verbs) -> None:
@@ -58,36 +58,13 @@ def _add_serve(verbs: Verbs) -> None:
     add("--host", default="127.0.0.1", metavar="ADDRESS",
         help="where to listen; other machines need keys (default: 127.0.0.1)")  # fmt: skip
     add("--port", type=int, default=8000, help="0 is any that is free (default: 8000)")
-    _add_database(parser)
-    add("--files", metavar="URL", help="where inputs and results are: a folder, or s3://BUCKET/... "
-        "and what else fsspec knows (default: skyloom-data/files)")  # fmt: skip
-    add("--model", type=Path, metavar="FOLDER", action="append", default=[],
-        help="a model folder instead of the bundled model; may be given several times")  # fmt: skip
     add(
         "--no-worker",
         action="store_true",
         help="make nothing here: 'skyloom worker' does elsewhere",
     )
-    add("--concurrency", type=positive, default=4, metavar="N",
-        help="jobs that the worker makes at the same time (default: 4)")  # fmt: skip
-    add("--device", default="auto", help="of the worker: auto, cpu, cuda, cuda:1, ...")
-    add("--keep-hours", type=positive_number, default=168.0, metavar="H",
-        help="how long finished jobs are kept (default: 168, a week)")  # fmt: skip
-    add("--policy", default="standard", metavar="NAME|FILE",
-        help="what may be made: strict, standard (default), off or a TOML file")  # fmt: skip
-    add("--drain", type=positive_number, default=10.0, metavar="S",
-        help="seconds that running jobs have to end at shutdown; a later start goes on with them "
-             "(default: 10)")  # fmt: skip
+    add_flags(parser)
     _add_limits(parser)
-
-
-def _add_database(parser: Parser) -> None:
-    parser.add_argument(
-        "--database",
-        metavar="URL",
-        help="where jobs and keys are: sqlite:///FILE or postgresql://HOST/NAME "
-        "(default: skyloom-data/jobs.sqlite)",
-    )
 
 
 def _add_limits(parser: Parser) -> None:
@@ -137,11 +114,10 @@ def run(args: argparse.Namespace) -> None:
     models = served_models(args.model)
     for folder in models.values():
         multiple_of(folder)  # what is no model is found before anything is served
-    database, files = args.database or default_database(), args.files or default_files()
     guards = Guards(load_policy(args.policy))
     jobs = Jobs(
-        database,
-        Files(files),
+        args.database or default_database(),
+        Files(args.files or default_files()),
         keep_seconds=round(args.keep_hours * 3600),
         allow=check_order(guards),
     )
@@ -156,8 +132,7 @@ def run(args: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: None)  # uvicorn's own while it runs; then we tidy up
     attendant = None
     if not args.no_worker:
-        flags = ["--database", database, "--files", str(files), *_worker_flags(args)]
-        attendant = Attendant(flags, service.metrics.restarts.inc)
+        attendant = Attendant(handed_on(args), service.metrics.restarts.inc)
         attendant.start()
     try:
         asked = "with keys" if keyed else "no keys asked for"
@@ -182,16 +157,6 @@ def _keyed(args: argparse.Namespace) -> bool:
             "with 'skyloom keys add NAME', or listen at 127.0.0.1."
         )
     return there
-
-
-def _worker_flags(args: argparse.Namespace) -> list[str]:
-    flags = ["--concurrency", str(args.concurrency), "--device", args.device]
-    flags += ["--keep-hours", str(args.keep_hours), "--drain", str(args.drain)]
-    flags += ["--policy", args.policy]
-    flags += ["--policy", args.policy]
-    for folder in args.model:
-        flags += ["--model", str(folder)]
-    return flags
 
 
 def _url(host: str, port: int) -> str:

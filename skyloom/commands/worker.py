@@ -9,7 +9,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from skyloom.commands.parsing import Verbs, add_verb, positive, positive_number
+from skyloom.commands.parsing import Verbs, add_verb
+from skyloom.commands.serving_flags import add_flags
 
 if TYPE_CHECKING:
     from skyloom.pipeline import Skyloom
@@ -25,25 +26,9 @@ def add_verbs(verbs: Verbs) -> None:
         "skyloom worker --database postgresql://host/skyloom --files s3://bucket/videos",
         run,
     )
-    add = parser.add_argument
-    add("--database", metavar="URL", help="where jobs are: sqlite:///FILE or "
-        "postgresql://HOST/NAME (default: skyloom-data/jobs.sqlite)")  # fmt: skip
-    add("--files", metavar="URL", help="where inputs and results are: a folder, or s3://BUCKET/... "
-        "and what else fsspec knows (default: skyloom-data/files)")  # fmt: skip
-    add("--model", type=Path, metavar="FOLDER", action="append", default=[],
-        help="a model folder instead of the bundled model; may be given several times")  # fmt: skip
-    add("--concurrency", type=positive, default=4, metavar="N",
-        help="jobs at once, the same on all workers of a database (default: 4)")  # fmt: skip
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    add("--keep-hours", type=positive_number, default=168.0, metavar="H",
-        help="how long finished jobs are kept (default: 168, a week)")  # fmt: skip
-    add("--policy", default="standard", metavar="NAME|FILE",
-        help="what may be made and shown: standard, strict, off, or a TOML file")  # fmt: skip
-    add("--drain", type=positive_number, default=10.0, metavar="S",
-        help="seconds that running jobs have to end at SIGTERM; then others go on with them "
-             "(default: 10)")  # fmt: skip
-    add("--attached", action="store_true", help="leave when standard input is closed: for the "
-        "process that started it")  # fmt: skip
+    add_flags(parser)
+    parser.add_argument("--attached", action="store_true",
+        help="leave when standard input is closed: for the process that started it")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:
