@@ -78,10 +78,10 @@ class Keyed:
 @contextmanager
 def keyed(data: Path, *flags: str) -> Iterator[Keyed]:
     """A server without a worker, and somebody's video and character on it."""
-    from skyloom.serve.api_tables import ApiTables
-    from skyloom.serve.keys import Keys
-    from skyloom.serve.limits import Limits
-    from skyloom.serve.tables import Tables
+    from skyloom.serve.access.keys import Keys
+    from skyloom.serve.access.limits import Limits
+    from skyloom.serve.store.api_tables import ApiTables
+    from skyloom.serve.store.tables import Tables
 
     data.mkdir(parents=True, exist_ok=True)
     keys = Keys(ApiTables(Tables(f"sqlite:///{data / 'jobs.sqlite'}")))

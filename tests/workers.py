@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from skyloom import video
-from skyloom.serve.files import Files
 from skyloom.serve.job import Job
 from skyloom.serve.jobs import Jobs
 from skyloom.serve.order import Order
+from skyloom.serve.store.files import Files
 from skyloom.video import Video
 
 START_SECONDS = 120

@@ -50,7 +50,6 @@ def run(
     """
     from skyloom.pipeline import Skyloom
     from skyloom.serve.engine import Engine
-    from skyloom.serve.work import with_sampler
     from skyloom.trust.guard import Guards
     from skyloom.trust.marking import Marking
     from skyloom.trust.policy import load_policy
@@ -63,7 +62,7 @@ def run(
         TemporaryDirectory() as folder,
         served(model_folder, Path(folder)) as url,
     ):
-        model = with_sampler(loaded, engine)
+        model = loaded.sampled_by(engine)
         spent: dict[str, list[float]] = {"in process": [], "HTTP": []}
 
         def counted(name: str, make: Callable[[], None]) -> Callable[[], None]:
@@ -111,13 +110,13 @@ def orders(client: int) -> Sequence[Order]:
 
 def _in_process(model: "Skyloom", marking: "Marking", guards: "Guards") -> None:
     """All clients' clips by threads of this process, with nothing between them and the engine."""
-    from skyloom.serve.delivering import deliver
-    from skyloom.serve.making import making
+    from skyloom.serve.making.deliver import deliver
+    from skyloom.serve.making.frames import prepare
 
     def client(number: int) -> None:
         for order in orders(number):
             with TemporaryDirectory() as folder:
-                plan = making(order, model, {})
+                plan = prepare(order, model, {})
                 deliver(plan, order, {}, Path(folder), lambda _, __: None, marking, guards)
 
     _all(client)

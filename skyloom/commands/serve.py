@@ -6,12 +6,18 @@ import time
 from typing import TYPE_CHECKING
 
 from skyloom.commands.parsing import Parser, Verbs, add_verb, positive
-from skyloom.commands.serving_flags import add_database, add_flags, handed_on
+from skyloom.commands.serving_flags import (
+    add_database,
+    add_flags,
+    database_of,
+    files_of,
+    handed_on,
+)
 from skyloom.errors import UserError
 
 if TYPE_CHECKING:
-    from skyloom.serve.api_tables import ApiTables
-    from skyloom.serve.limits import Limits
+    from skyloom.serve.access.limits import Limits
+    from skyloom.serve.store.api_tables import ApiTables
 
 _WORKER_PATIENCE = 5.0  # seconds beyond --drain that a worker has to leave
 _LIMITS = {
@@ -74,18 +80,17 @@ def _add_limits(parser: Parser) -> None:
 
 
 def _limits(args: argparse.Namespace) -> "Limits":
-    from skyloom.serve.limits import Limits
+    from skyloom.serve.access.limits import Limits
 
     said = {name: getattr(args, name) for name in _LIMITS}
     return Limits(**{name: value for name, value in said.items() if value is not None})
 
 
 def _tables(args: argparse.Namespace) -> "ApiTables":
-    from skyloom.serve.api_tables import ApiTables
-    from skyloom.serve.places import default_database
-    from skyloom.serve.tables import Tables
+    from skyloom.serve.store.api_tables import ApiTables
+    from skyloom.serve.store.tables import Tables
 
-    return ApiTables(Tables(args.database or default_database()))
+    return ApiTables(Tables(database_of(args)))
 
 
 # ---------------------------------------------------------------------------------------- serving
@@ -97,16 +102,14 @@ def run(args: argparse.Namespace) -> None:
 
     for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
         need(package, extra="serve")
-    from skyloom.serve import serving
     from skyloom.serve.api import create_app, create_service
-    from skyloom.serve.attendant import Attendant
-    from skyloom.serve.files import Files
+    from skyloom.serve.http import server
+    from skyloom.serve.intake.uploads import UploadLimits
     from skyloom.serve.jobs import Jobs
     from skyloom.serve.logs import log_to
-    from skyloom.serve.model_facts import multiple_of
-    from skyloom.serve.models import served_models
-    from skyloom.serve.places import default_database, default_files
-    from skyloom.serve.uploads import UploadLimits
+    from skyloom.serve.models import multiple_of, served_models
+    from skyloom.serve.store.files import Files
+    from skyloom.serve.worker.supervisor import Supervisor
     from skyloom.trust.guard import Guards
     from skyloom.trust.orders import check_order
     from skyloom.trust.policy import load_policy
@@ -116,13 +119,13 @@ def run(args: argparse.Namespace) -> None:
         multiple_of(folder)  # what is no model is found before anything is served
     guards = Guards(load_policy(args.policy))
     jobs = Jobs(
-        args.database or default_database(),
-        Files(args.files or default_files()),
+        database_of(args),
+        Files(files_of(args)),
         keep_seconds=round(args.keep_hours * 3600),
         allow=check_order(guards),
     )
     keyed = _keyed(args)
-    listening = serving.bind(args.host, args.port)
+    listening = server.bind(args.host, args.port)
     service = create_service(
         jobs, models, keyed=keyed, limits=_limits(args), uploads=UploadLimits()
     )
@@ -130,25 +133,25 @@ def run(args: argparse.Namespace) -> None:
     guards.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn's own while it runs; then we tidy up
-    attendant = None
+    supervisor = None
     if not args.no_worker:
-        attendant = Attendant(handed_on(args), service.metrics.restarts.inc)
-        attendant.start()
+        supervisor = Supervisor(handed_on(args), service.metrics.restarts.inc)
+        supervisor.start()
     try:
         asked = "with keys" if keyed else "no keys asked for"
         print(f"skyloom serve: {_url(args.host, listening.getsockname()[1])} ({asked})", flush=True)
-        serving.run(create_app(service), listening)
+        server.run(create_app(service), listening)
     finally:
-        if attendant is not None:
-            attendant.stop(args.drain + _WORKER_PATIENCE)
+        if supervisor is not None:
+            supervisor.stop(args.drain + _WORKER_PATIENCE)
         guards.close()
         jobs.close()
 
 
 def _keyed(args: argparse.Namespace) -> bool:
     """Whether keys are asked for: where there are any, and beyond this machine always."""
-    from skyloom.serve.keys import Keys
-    from skyloom.serve.serving import is_loopback
+    from skyloom.serve.access.keys import Keys
+    from skyloom.serve.http.server import is_loopback
 
     there = bool(Keys(_tables(args)).all())
     if not there and not is_loopback(args.host):
@@ -168,7 +171,7 @@ def _url(host: str, port: int) -> str:
 
 def add_key(args: argparse.Namespace) -> None:
     """Make a key, and print it."""
-    from skyloom.serve.keys import Keys
+    from skyloom.serve.access.keys import Keys
 
     print(Keys(_tables(args)).add(args.name, _limits(args)))
 
@@ -176,7 +179,7 @@ def add_key(args: argparse.Namespace) -> None:
 def list_keys(args: argparse.Namespace) -> None:
     """Print the names and limits of the keys."""
     from skyloom.bench.table import format_table
-    from skyloom.serve.keys import Keys
+    from skyloom.serve.access.keys import Keys
 
     found = Keys(_tables(args)).all()
     if not found:
@@ -195,7 +198,7 @@ def list_keys(args: argparse.Namespace) -> None:
 
 def remove_key(args: argparse.Namespace) -> None:
     """Forget a key."""
-    from skyloom.serve.keys import Keys
+    from skyloom.serve.access.keys import Keys
 
     Keys(_tables(args)).remove(args.name)
     print(f"The key of {args.name} is gone.")

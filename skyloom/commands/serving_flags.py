@@ -7,6 +7,9 @@ from pathlib import Path
 
 from skyloom.commands.parsing import positive, positive_number
 
+DATA = Path("skyloom-data")
+"""Where jobs and results lie when nobody says: in one folder that is plainly seen."""
+
 
 def add_database(parser: argparse.ArgumentParser) -> argparse.Action:
     """Declare --database alone, for verbs that need nothing else."""
@@ -48,3 +51,16 @@ def handed_on(args: argparse.Namespace) -> list[str]:
             if value is not None:
                 words.append(f"{action.option_strings[0]}={value}")
     return words
+
+
+def database_of(args: argparse.Namespace) -> str:
+    """The URL that was said, or that of a SQLite file, whose folder is made."""
+    if args.database:
+        return str(args.database)
+    DATA.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{DATA / 'jobs.sqlite'}"
+
+
+def files_of(args: argparse.Namespace) -> str:
+    """The folder or store that was said, or the default one."""
+    return args.files or str(DATA / "files")

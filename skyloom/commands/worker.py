@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from skyloom.commands.parsing import Verbs, add_verb
-from skyloom.commands.serving_flags import add_flags
+from skyloom.commands.serving_flags import add_flags, database_of, files_of
 
 if TYPE_CHECKING:
     from skyloom.pipeline import Skyloom
@@ -33,12 +33,11 @@ def add_verbs(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Work until told to stop."""
-    from skyloom.serve.files import Files
     from skyloom.serve.jobs import Jobs
     from skyloom.serve.logs import log_to
     from skyloom.serve.models import served_models
-    from skyloom.serve.places import default_database, default_files
-    from skyloom.serve.worker import Worker
+    from skyloom.serve.store.files import Files
+    from skyloom.serve.worker.worker import Worker
     from skyloom.trust.guard import Guards
     from skyloom.trust.marking import Marking
     from skyloom.trust.policy import load_policy
@@ -56,8 +55,8 @@ def run(args: argparse.Namespace) -> None:
     if args.attached:
         threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
     jobs = Jobs(
-        args.database or default_database(),
-        Files(args.files or default_files()),
+        database_of(args),
+        Files(files_of(args)),
         keep_seconds=round(args.keep_hours * 3600),
     )
     with Guards(load_policy(args.policy)) as guards:
@@ -79,10 +78,9 @@ def _loaded(folder: Path | None, device: str) -> "Skyloom":
     """A model whose passes are shared by all jobs."""
     from skyloom.pipeline import Skyloom
     from skyloom.serve.engine import Engine
-    from skyloom.serve.work import with_sampler
 
     skyloom = Skyloom.load(folder, device)
-    return with_sampler(skyloom, Engine(skyloom.sampler))
+    return skyloom.sampled_by(Engine(skyloom.sampler))
 
 
 def _until_closed(stop: threading.Event) -> None:

@@ -1,6 +1,6 @@
 """The app: every route, behind one layer of ids, logs and security headers.
 
-uvicorn runs it (skyloom/serve/serving.py); jobs are made by workers in processes of their own.
+uvicorn runs it (skyloom/serve/http/server.py); jobs are made by workers in processes of their own.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from starlette.exceptions import HTTPException
 
 from skyloom import __version__
 from skyloom.errors import UserError
-from skyloom.serve import people, system, videos
-from skyloom.serve.api_tables import ApiTables
-from skyloom.serve.around import Around, answer
-from skyloom.serve.characters import Characters
+from skyloom.serve.access.keys import Keys
+from skyloom.serve.access.limits import Limits
+from skyloom.serve.access.retries import Retries
+from skyloom.serve.http import character_routes, system_routes, video_routes
+from skyloom.serve.http.metrics import Metrics
+from skyloom.serve.http.middleware import Middleware, answer
+from skyloom.serve.http.schemas import ErrorBody
+from skyloom.serve.http.service import Service, refused
+from skyloom.serve.intake.uploads import UploadLimits, Uploads
 from skyloom.serve.jobs import Jobs
-from skyloom.serve.keys import Keys
-from skyloom.serve.limits import Limits
-from skyloom.serve.metrics import Metrics
 from skyloom.serve.problem import Problem, invalid
-from skyloom.serve.retries import Retries
-from skyloom.serve.schemas import ErrorBody
-from skyloom.serve.service import Service, refused
-from skyloom.serve.uploads import UploadLimits, Uploads
+from skyloom.serve.store.api_tables import ApiTables
+from skyloom.serve.store.characters import Characters
 
 TIDY_SECONDS = 600.0
 DESCRIPTION = """\
@@ -91,22 +91,22 @@ def create_app(service: Service) -> FastAPI:
         title="skyloom",
         version=__version__,
         description=DESCRIPTION,
-        docs_url=None,  # FastAPI's own pages load scripts from the network: see system.docs
+        docs_url=None,  # FastAPI's own pages load scripts from the network: see system_routes.docs
         redoc_url=None,
         responses=ERRORS,
         lifespan=_lifespan,
         redirect_slashes=False,
     )
     app.state.service = service
-    app.include_router(people.router)  # before /v1/videos/{video_id}
-    app.include_router(videos.router)
-    app.include_router(system.router)
-    system.mount_pages(app)
+    app.include_router(character_routes.router)  # before /v1/videos/{video_id}
+    app.include_router(video_routes.router)
+    app.include_router(system_routes.router)
+    system_routes.mount_pages(app)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(UserError, _refused)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_middleware(Around, metrics=service.metrics, local_only=service.keys is None)
+    app.add_middleware(Middleware, metrics=service.metrics, local_only=service.keys is None)
     return app
 
 

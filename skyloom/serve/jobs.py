@@ -1,6 +1,6 @@
 """All jobs, in one database that API and workers share: SQLite by default, or PostgreSQL.
 
-Here is what the API asks for; what a worker writes is in skyloom/serve/running.py.
+Here is what the API asks for; what a worker writes is in skyloom/serve/worker/run.py.
 """
 
 import json
@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from skyloom.errors import UserError
 from skyloom.extras import need
-from skyloom.serve.files import Files
 from skyloom.serve.job import VIDEO, Delivered, Failure, Job, Usage
 from skyloom.serve.order import Order
-from skyloom.serve.tables import APPLICATION, Tables
+from skyloom.serve.store.files import Files
+from skyloom.serve.store.tables import APPLICATION, Tables
 
 Allow = Callable[[Order], None]
 """The guard of prompts: raises a `UserError` that says why an order is refused."""
@@ -181,7 +181,7 @@ class Jobs:
                 query = query.where(later)
         by = table.c.number.asc() if order == "asc" else table.c.number.desc()
         rows = self.tables.rows(query.order_by(by).limit(limit + 1))
-        return [_job(row) for row in rows[:limit]], len(rows) > limit
+        return [job_of(row) for row in rows[:limit]], len(rows) > limit
 
     def counts(self) -> Mapping[str, int]:
         """Jobs by status, of all owners."""
@@ -219,7 +219,7 @@ class Jobs:
 
     def _one(self, *where: Any) -> Job | None:
         rows = self.tables.rows(self.tables.sa.select(self.tables.jobs).where(*where))
-        return _job(rows[0]) if rows else None
+        return job_of(rows[0]) if rows else None
 
     # -------------------------------------------------------------------------------------- ending
 
@@ -246,7 +246,7 @@ class Jobs:
         Workers call it now and then."""
         table, now = self.tables.jobs, self.clock()
         over = self.tables.sa.select(table).where(table.c.expires_at <= int(now))
-        count = sum(self._forget(_job(row)) for row in self.tables.rows(over))
+        count = sum(self._forget(job_of(row)) for row in self.tables.rows(over))
         self._clear_orphans(now - ORPHAN_SECONDS)
         return count
 
@@ -259,7 +259,7 @@ class Jobs:
         known: set[str] = set()
         running: set[str] = set()
         for row in self.tables.rows(self.tables.sa.select(self.tables.jobs)):
-            job = _job(row)
+            job = job_of(row)
             known.update(job.order.inputs.values(), job.outputs.values())
             if not job.ended:
                 running.add(job.id)
@@ -278,7 +278,8 @@ def suffix_of(job: Job, variant: str = VIDEO) -> str:
     return Path(job.outputs.get(variant, "")).suffix
 
 
-def _job(row: Any) -> Job:
+def job_of(row: Any) -> Job:
+    """A row of the table `jobs` as a job."""
     delivered = json.loads(row.delivered) if row.delivered else None
     if delivered is not None:
         lists = {name: tuple(delivered[name]) for name in ("size", "made", "notes")}

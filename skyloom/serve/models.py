@@ -1,9 +1,19 @@
-"""Which models are served, by which names: nothing that a client says becomes a path."""
+"""Which models are served, by which names, and what their folders say without being loaded.
 
+Nothing that a client says becomes a path.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from skyloom.autoencoder.config import AutoencoderConfig
+from skyloom.config import from_dict
 from skyloom.errors import UserError
+from skyloom.modelfolder import BUNDLED
+from skyloom.storage import CONFIG, read_model_index
+from skyloom.transformer.config import TransformerConfig
 
 BUNDLED_NAME = "skyloom"
 
@@ -25,3 +35,26 @@ def served_models(folders: Sequence[Path]) -> Mapping[str, Path | None]:
             raise UserError(f"Two models are called '{name}': rename the folder '{folder}'.")
         found[name] = folder
     return found
+
+
+def multiple_of(folder: Path | None) -> int:
+    """Pixels that both sides of a frame are multiples of.
+
+    Raises:
+        UserError: the folder is missing, or holds no model.
+    """
+    root = BUNDLED if folder is None else folder
+    read_model_index(root, verify=False)
+    autoencoder = from_dict(AutoencoderConfig, _config(root, "autoencoder"), "the autoencoder")
+    transformer = from_dict(TransformerConfig, _config(root, "transformer"), "the transformer")
+    return autoencoder.space_stride * max(transformer.patch[1:])
+
+
+def _config(root: Path, component: str) -> dict[str, Any]:
+    file = root / component / CONFIG
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"'{file}' cannot be read: get a whole copy of the model.") from error
+    values.pop("_class_name", None)
+    return values

@@ -1,7 +1,7 @@
 """What a client orders, in one frozen value that goes into the database as JSON and comes back.
 
 It knows neither HTTP nor how anything is made: names are those of `Request`, files are keys of the
-store (skyloom/serve/files.py). What it says is checked here as far as it can be without a model.
+store (skyloom/serve/store/files.py). What it says is checked here as far as can be without a model.
 """
 
 import json

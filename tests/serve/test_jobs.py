@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from skyloom.errors import UserError
-from skyloom.serve import tables
-from skyloom.serve.beats import Beats
-from skyloom.serve.files import Files
 from skyloom.serve.job import Delivered, Failure
 from skyloom.serve.jobs import KEEP_SECONDS, ORPHAN_SECONDS, Jobs
 from skyloom.serve.order import Order
-from skyloom.serve.running import MOST_BARREN, Run, Stopped
+from skyloom.serve.store import tables
+from skyloom.serve.store.files import Files
+from skyloom.serve.worker.heartbeats import Heartbeats
+from skyloom.serve.worker.run import MOST_BARREN, Run, Stopped
 
 ORDER = Order(prompt="a ball")
 MADE = Delivered((64, 48), 2.0, 12.0, 24, (128, 96), ("made at 128x96 and scaled to 64x48",))
@@ -266,7 +266,7 @@ def test_the_living_take_over_from_the_dead(jobs: Jobs) -> None:
     """One whose count stands still, on another machine; and one that has no row any more."""
     first, second = begun(jobs, "dead"), begun(jobs, "vanished")
     third = begun(jobs, "alive")
-    dead, alive = Beats(jobs, "dead", lease=0.0), Beats(jobs, "alive", lease=0.0)
+    dead, alive = Heartbeats(jobs, "dead", lease=0.0), Heartbeats(jobs, "alive", lease=0.0)
     dead._machine = "another"
     dead.beat()
     alive.beat()

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from tiny import Tiny
 
-from skyloom.serve.api_tables import ApiTables
-from skyloom.serve.keys import Keys
-from skyloom.serve.limits import Limits
-from skyloom.serve.tables import Tables
+from skyloom.serve.access.keys import Keys
+from skyloom.serve.access.limits import Limits
+from skyloom.serve.store.api_tables import ApiTables
+from skyloom.serve.store.tables import Tables
 
 from .conftest import Opener
 from .test_composer import drop

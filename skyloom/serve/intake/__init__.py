@@ -1,0 +1,1 @@
+"""What comes in from outside: taken within limits, opened before anything trusts it."""

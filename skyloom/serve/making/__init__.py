@@ -1,0 +1,1 @@
+"""From an order to finished files; knows neither databases nor HTTP."""
