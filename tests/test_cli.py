@@ -49,8 +49,8 @@ FLAGS = {
     "skyloom train transformer": "--allow-changes --from --minutes",
     "skyloom worker": "--attached --concurrency --database --device --drain --files --keep-hours"
     " --model --policy",
-    "skyloom serve": "--concurrency --database --device --drain --files --host --jobs --keep-hours"
-    " --model --no-worker --policy --port --requests --storage --upload",
+    "skyloom serve": "--allow-url --concurrency --database --device --drain --files --host --jobs"
+    " --keep-hours --model --no-worker --policy --port --requests --storage --upload",
     "skyloom keys": "",
     "skyloom keys add": "--database --jobs --requests --storage --upload",
     "skyloom keys list": "--database",

@@ -57,6 +57,7 @@ def _add_serve(verbs: Verbs) -> None:
         "serve videos over HTTP: the Videos API under /v1, the studio at /, its reference at /docs",
         "skyloom serve\n"
         "skyloom serve --port 9000 --model mine/model --files results\n"
+        "skyloom serve --allow-url media.example.org --allow-url https://cdn.example.org/pictures/\n"
         "skyloom serve --host 0.0.0.0 --database postgresql://host/skyloom --no-worker",
         run,
     )
@@ -70,6 +71,9 @@ def _add_serve(verbs: Verbs) -> None:
         help="make nothing here: 'skyloom worker' does elsewhere",
     )
     add_flags(parser)
+    add("--allow-url", metavar="HOST|URL", action="append", default=[],
+        help="fetch pictures and clips that clients name by URL from this host, or from below this "
+             "URL; may be given several times (default: none is fetched)")  # fmt: skip
     _add_limits(parser)
 
 
@@ -104,6 +108,7 @@ def run(args: argparse.Namespace) -> None:
         need(package, extra="serve")
     from skyloom.serve.api import create_app, create_service
     from skyloom.serve.http import server
+    from skyloom.serve.intake.fetching import Source
     from skyloom.serve.intake.uploads import UploadLimits
     from skyloom.serve.jobs import Jobs
     from skyloom.serve.logs import log_to
@@ -114,6 +119,7 @@ def run(args: argparse.Namespace) -> None:
     from skyloom.trust.orders import check_order
     from skyloom.trust.policy import load_policy
 
+    sources = [Source.parse(text) for text in args.allow_url]
     models = served_models(args.model)
     for folder in models.values():
         multiple_of(folder)  # what is no model is found before anything is served
@@ -127,7 +133,7 @@ def run(args: argparse.Namespace) -> None:
     keyed = _keyed(args)
     listening = server.bind(args.host, args.port)
     service = create_service(
-        jobs, models, keyed=keyed, limits=_limits(args), uploads=UploadLimits()
+        jobs, models, keyed=keyed, limits=_limits(args), uploads=UploadLimits(), sources=sources
     )
     log_to()
     guards.start()

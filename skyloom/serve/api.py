@@ -5,7 +5,7 @@ uvicorn runs it (skyloom/serve/http/server.py); jobs are made by workers in proc
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from skyloom.serve.http.metrics import Metrics
 from skyloom.serve.http.middleware import Middleware, answer
 from skyloom.serve.http.schemas import ErrorBody
 from skyloom.serve.http.service import Service, refused
+from skyloom.serve.intake.fetching import Fetcher, Source
 from skyloom.serve.intake.uploads import UploadLimits, Uploads
 from skyloom.serve.jobs import Jobs
 from skyloom.serve.problem import Problem, invalid
@@ -63,12 +64,14 @@ def create_service(
     keyed: bool,
     limits: Limits,
     uploads: UploadLimits,
+    sources: Sequence[Source] = (),
 ) -> Service:
     """What the routes need, over one database.
 
     Args:
         keyed: whether keys are asked for.
         limits: of who needs no key.
+        sources: from where URLs of clients are fetched.
     """
     tables = ApiTables(jobs.tables)
     metrics = Metrics()
@@ -79,6 +82,7 @@ def create_service(
         limits=limits,
         models=models,
         uploads=Uploads(jobs.files, uploads),
+        fetcher=Fetcher(sources),
         characters=Characters(tables, jobs.files),
         retries=Retries(tables),
         metrics=metrics,

@@ -29,7 +29,7 @@ async def create(request: Request, service: Serviced, key: Authorised) -> schema
                 code="too_many_characters",
                 headers=NO_RETRY,
             )
-        inputs = Inputs(service.uploads, service.jobs, key)
+        inputs = Inputs(service.uploads, service.fetcher, service.jobs, key)
         try:
             usage = service.jobs.usage(key.name)
             key.limits.check_storage(usage, service.characters.stored(key.name))

@@ -12,7 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from skyloom.serve.order import LONGEST_PROMPT, Operation
 
 FILE_SCHEMA = {
-    "description": "A file (a multipart part), a data: URL, or {'id': a finished video of yours}.",
+    "description": "A file (a multipart part), a data: URL, {'id': a finished video of yours}, "
+    "or a URL where the server's list allows it.",
     "anyOf": [
         {"type": "string", "format": "binary"},
         {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},

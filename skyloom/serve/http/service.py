@@ -16,6 +16,7 @@ from skyloom.serve.access.keys import LOCAL, Key, Keys
 from skyloom.serve.access.limits import Limits, Rates, Streams
 from skyloom.serve.access.retries import Retries
 from skyloom.serve.http.metrics import Metrics
+from skyloom.serve.intake.fetching import Fetcher
 from skyloom.serve.intake.uploads import Uploads
 from skyloom.serve.job import Job
 from skyloom.serve.jobs import Jobs
@@ -44,6 +45,7 @@ class Service:
     limits: Limits
     models: Mapping[str, Path | None]
     uploads: Uploads
+    fetcher: Fetcher
     characters: Characters
     retries: Retries
     metrics: Metrics

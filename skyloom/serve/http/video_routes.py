@@ -98,7 +98,7 @@ async def _ordered(
         asked = checked(form, values)
         digest = seen(request, body.digest)
         idempotency_key = service.retries.key_for(key.name, digest, request.headers)
-        inputs = Inputs(service.uploads, service.jobs, key)
+        inputs = Inputs(service.uploads, service.fetcher, service.jobs, key)
         try:
             made = order(asked, body, inputs)
             with as_problems():

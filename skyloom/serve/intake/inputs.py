@@ -1,5 +1,5 @@
-"""The pictures and clips of one request: a part of the form, a data: URL, or a finished video of
-the same owner. No other URL is ever fetched."""
+"""The pictures and clips of one request: a part of the form, a data: URL, a finished video of the
+same owner, or a URL of the operator's list (skyloom/serve/intake/fetching.py)."""
 
 import base64
 import binascii
@@ -10,10 +10,11 @@ from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
 from skyloom.serve.access.keys import Key
+from skyloom.serve.intake.fetching import Fetcher
 from skyloom.serve.intake.uploads import Part, Stored, Uploads
 from skyloom.serve.job import VIDEO, Job
 from skyloom.serve.jobs import Jobs, suffix_of
-from skyloom.serve.problem import invalid, missing, shown
+from skyloom.serve.problem import invalid, missing
 
 _DATA = re.compile(r"data:[^,;]{0,100}(?:;[^,;]{0,100}){0,5}?(;base64)?,", re.IGNORECASE)
 
@@ -21,8 +22,8 @@ _DATA = re.compile(r"data:[^,;]{0,100}(?:;[^,;]{0,100}){0,5}?(;base64)?,", re.IG
 class Inputs:
     """Takes the files of a request into the store; `discard` deletes them all again."""
 
-    def __init__(self, uploads: Uploads, jobs: Jobs, key: Key) -> None:
-        self._uploads, self._jobs, self._key = uploads, jobs, key
+    def __init__(self, uploads: Uploads, fetcher: Fetcher, jobs: Jobs, key: Key) -> None:
+        self._uploads, self._fetcher, self._jobs, self._key = uploads, fetcher, jobs, key
         self._taken: list[Stored] = []
 
     def take(self, value: Any, param: str, kind: str = "uploads") -> Stored:
@@ -46,19 +47,25 @@ class Inputs:
             case {"id": str(id), **rest} if not rest:
                 return self._borrowed(id, param, kind)
             case {"image_url": {"url": str(url)}} | {"image_url": str(url)} | {"url": str(url)}:
-                return self._uploads.take(io.BytesIO(data_of(url, param)), param, kind)
+                return self._behind(url, param, kind)
             case {"file_id": _}:
                 raise invalid(
                     f"'{param}' names a file of an API that is not here: send the file itself.",
                     param,
                 )
-            case str() if value.startswith("data:") or "://" in value[:20]:
-                return self._uploads.take(io.BytesIO(data_of(value, param)), param, kind)
+            case str() if value[:5].lower() == "data:" or "://" in value[:20]:
+                return self._behind(value, param, kind)
         raise invalid(
             f"'{param}' is no input: send a file, a data: URL or "
             '{"id": "..."} of a finished video.',
             param,
         )
+
+    def _behind(self, url: str, param: str, kind: str) -> Stored:
+        if url[:5].lower() == "data:":
+            return self._uploads.take(io.BytesIO(data_of(url, param)), param, kind)
+        with self._fetcher.fetched(url, param, self._key.limits.largest_body) as file:
+            return self._uploads.take(file, param, kind)
 
     def _borrowed(self, id: str, param: str, kind: str) -> Stored:
         job = self._jobs.get(id, self._key.name)
@@ -98,16 +105,11 @@ def data_of(url: str, param: str) -> bytes:
     """The bytes in a data: URL.
 
     Raises:
-        Problem: it is another kind of URL, which is not fetched, or holds no proper base64.
+        Problem: it is broken, or holds no proper base64.
     """
     start = _DATA.match(url)
     if start is None:
-        raise invalid(
-            f"'{param}' names a URL, '{shown(url, 40)}': this server fetches none. Send the file "
-            "itself, or a data: URL.",
-            param,
-            "url_not_allowed",
-        )
+        raise invalid(f"The data: URL of '{param}' is broken.", param, "invalid_file")
     rest = url[start.end() :]
     if not start[1]:
         return unquote_to_bytes(rest)

@@ -5,12 +5,15 @@ import io
 import json
 import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from films import film, numbered
 from PIL import Image
-from served import SMALL, Answer, Server, form
+from served import SMALL, Answer, Server, form, serving
+from sites import site
+from tiny import Tiny
 
 BALL = {"prompt": "a red ball", **SMALL}
 
@@ -321,3 +324,22 @@ def test_an_order_against_policy_is_refused_and_leaves_nothing(idle: Server) -> 
     assert (answer.error["code"], answer.error["param"]) == ("unsafe_prompt", "prompt")
     assert idle.ask("GET", "/v1/queue").json["queued"] == before
     assert "naked" not in idle.log.read_text()
+
+
+def test_a_url_is_fetched_from_the_list_and_from_nowhere_else(tiny: Tiny, tmp_path: Path) -> None:
+    with site(body=picture()) as (port, asked), site() as (other, never):
+        here = f"http://127.0.0.1:{port}"
+        flags = ["--model", str(tiny.model), "--no-worker", "--allow-url", f"{here}/pictures/"]
+        with serving(tmp_path / "data", *flags) as server:
+            url = f"{here}/pictures/ball.png"
+            for said in ({"image_url": url}, url):
+                answer = server.ask("POST", "/v1/videos", {**BALL, "input_reference": said})
+                assert answer.status == 200, answer.body
+                assert answer.json["skyloom"]["operation"] == "animate"
+            bracket = post(server, "/v1/videos", {**BALL, "input_reference[image_url]": url})
+            assert bracket.status == 200 and len(asked) == 3
+            for out in (f"{here}/secret", f"http://127.0.0.1:{other}/pictures/ball.png"):
+                refused = server.ask("POST", "/v1/videos", {**BALL, "input_reference": out})
+                assert refused.status == 400 and refused.error["code"] == "url_not_allowed"
+            assert len(asked) == 3 and never == []
+            assert len(list((server.data / "files" / "uploads").iterdir())) == 3
