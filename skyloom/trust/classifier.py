@@ -4,8 +4,6 @@ A word is the mean of its pieces' vectors; a layer reads three words in a row; t
 of each unit over the prompt, and the mean, give a score for each category.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,11 +12,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from skyloom.errors import UserError
+from skyloom.trust import bundled
+from skyloom.trust.bundled import Stored, read_stored
 from skyloom.trust.features import MOST_WORDS, Words, words_of
 from skyloom.trust.verdict import Finding
 
-WEIGHTS = Path(__file__).parent / "weights" / "prompts.safetensors"
+WEIGHTS = bundled.WEIGHTS / "prompts.safetensors"
 LABELS = ("minors", "sexual", "violence", "hate", "self_harm")
 """Names of people and works are for lists alone: of one name nothing follows for another."""
 REACH = 3
@@ -84,20 +83,11 @@ def load(path: Path = WEIGHTS) -> Classifier:
     Raises:
         UserError: the file is missing or damaged.
     """
-    from safetensors import SafetensorError, safe_open
-    from safetensors.numpy import load_file
+    return read_stored(path, "The classifier of prompts", "skyloom.trust.training", _built)
 
-    try:
-        state = load_file(path)
-        with safe_open(path, "np") as file:
-            thresholds = json.loads((file.metadata() or {})["thresholds"])
-        version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        parts = {name: state[name].astype(np.float32) for name in
-                 ("table", "mix", "shift", "out", "bias")}  # fmt: skip
-        limits = np.array([thresholds[label] for label in LABELS], dtype=np.float32)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise UserError(
-            f"The classifier of prompts in '{path}' is missing or damaged: install skyloom again, "
-            "or teach it anew with python -m skyloom.trust.training."
-        ) from error
-    return Classifier(**parts, thresholds=limits, version=version)
+
+def _built(stored: Stored) -> Classifier:
+    parts = {name: stored.tensors[name].astype(np.float32) for name in
+             ("table", "mix", "shift", "out", "bias")}  # fmt: skip
+    limits = np.array([stored.facts[label] for label in LABELS], dtype=np.float32)
+    return Classifier(**parts, thresholds=limits, version=stored.version)

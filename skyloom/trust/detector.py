@@ -6,7 +6,6 @@ was not taught; it says "cannot tell" between the two, on sizes it does not know
 is unlike all it was taught. It is taught anew for each model: skyloom/trust/detector_training.py.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -16,11 +15,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from skyloom.errors import UserError
+from skyloom.trust import bundled
+from skyloom.trust.bundled import Stored, read_stored
 from skyloom.trust.traces import traces
 from skyloom.video import Video, read_chunks
 
-WEIGHTS = Path(__file__).parent / "weights" / "detector.safetensors"
+WEIGHTS = bundled.WEIGHTS / "detector.safetensors"
 CROPS = (64, 32)
 """Sides of the crops that are looked at: the first that fits."""
 SIZES = (32, 512)
@@ -125,28 +125,21 @@ def load(path: Path = WEIGHTS) -> Detector:
     Raises:
         UserError: the file is missing or damaged.
     """
-    from safetensors import SafetensorError, safe_open
-    from safetensors.numpy import load_file
+    return read_stored(path, "The detector", "skyloom.trust.detector_training", _built)
 
-    try:
-        state = load_file(path)
-        with safe_open(path, "np") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
-        return Detector(
-            centre=state["centre"],
-            spread=state["spread"],
-            weight=state["weight"],
-            bias=facts["bias"],
-            scale=facts["scale"],
-            shift=facts["shift"],
-            farthest=facts["farthest"],
-            model=facts["model"],
-        )
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise UserError(
-            f"The detector in '{path}' is missing or damaged: install skyloom again, or teach it "
-            "anew with python -m skyloom.trust.detector_training."
-        ) from error
+
+def _built(stored: Stored) -> Detector:
+    tensors, facts = stored.tensors, stored.facts
+    return Detector(
+        centre=tensors["centre"],
+        spread=tensors["spread"],
+        weight=tensors["weight"],
+        bias=facts["bias"],
+        scale=facts["scale"],
+        shift=facts["shift"],
+        farthest=facts["farthest"],
+        model=facts["model"],
+    )
 
 
 def detect_file(path: Path) -> dict[str, Any]:

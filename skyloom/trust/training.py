@@ -134,7 +134,7 @@ def save(network: Network, thresholds: Mapping[str, float], path: Path) -> None:
     half = {name: value.detach().to(torch.float16).contiguous() for name, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        save_file(half, temporary, {"thresholds": json.dumps(dict(thresholds))})
+        save_file(half, temporary, {"facts": json.dumps(dict(thresholds))})
         temporary.chmod(0o644)
 
 
