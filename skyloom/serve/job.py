@@ -20,6 +20,20 @@ TYPES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
+class State:
+    """What changes of a job while it runs, see `Job`."""
+
+    status: Status
+    progress: int
+    previews: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status in ("completed", "failed")
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why a job failed.
 
@@ -86,9 +100,14 @@ class Job:
     attempts: int = 0
 
     @property
+    def state(self) -> State:
+        """How far it is."""
+        return State(self.status, self.progress, self.previews)
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more will happen to it."""
-        return self.status in ("completed", "failed")
+        return self.state.ended
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ Here is what the API asks for; what a worker writes is in skyloom/serve/worker/r
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from skyloom.errors import UserError
 from skyloom.extras import need
-from skyloom.serve.job import VIDEO, Delivered, Failure, Job, Usage
+from skyloom.serve.job import VIDEO, Delivered, Failure, Job, State, Usage
 from skyloom.serve.order import Order
 from skyloom.serve.store.files import Files
 from skyloom.serve.store.tables import APPLICATION, Tables
@@ -182,6 +182,13 @@ class Jobs:
         by = table.c.number.asc() if order == "asc" else table.c.number.desc()
         rows = self.tables.rows(query.order_by(by).limit(limit + 1))
         return [job_of(row) for row in rows[:limit]], len(rows) > limit
+
+    def states(self, ids: Collection[str]) -> Mapping[str, State]:
+        """How far jobs are, by id, of those that there are; whose they are is for who asks."""
+        table = self.tables.jobs
+        said = (table.c.id, table.c.status, table.c.progress, table.c.previews)
+        rows = self.tables.rows(self.tables.sa.select(*said).where(table.c.id.in_(ids)))
+        return {row.id: State(row.status, row.progress, row.previews) for row in rows}
 
     def counts(self) -> Mapping[str, int]:
         """Jobs by status, of all owners."""

@@ -67,7 +67,7 @@ class Limits:
 
 
 class Streams:
-    """Counts the open streams of each key in this process."""
+    """Counts the requests of each key that stay open in this process."""
 
     def __init__(self, most: int = 32) -> None:
         self._most, self._lock = most, threading.Lock()
@@ -79,13 +79,17 @@ class Streams:
         Raises:
             Problem: 429, there are too many.
         """
-        if self._open.get(name, 0) >= self._most:
+        if not self.room(name):
             raise Problem(
                 429,
                 f"{self._most} streams are open, which are the most: close one.",
                 code="too_many_streams",
                 headers={"retry-after": "2"},
             )
+
+    def room(self, name: str) -> bool:
+        """Whether one more may be opened."""
+        return self._open.get(name, 0) < self._most
 
     @contextmanager
     def opened(self, name: str) -> Iterator[None]:

@@ -1,32 +1,36 @@
 """A job's progress as server-sent events, until it has ended or is gone."""
 
-import asyncio
 import json
-import time
+import operator
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
+from skyloom.serve.http.watch import Watch
 from skyloom.serve.job import PREVIEW, Job
 
-LOOK_SECONDS = 0.15
-"""Between two looks at the job."""
 ALIVE_SECONDS = 10.0
 """Between two signs of life on a connection that has nothing to tell."""
 
 
 async def stream(
-    look: Callable[[], Job | None], leaving: Callable[[], bool], url: str
+    id: str,
+    look: Callable[[], Job | None],
+    watch: Watch,
+    leaving: Callable[[], bool],
+    url: str,
 ) -> AsyncIterator[str]:
     """The events `progress` {status, progress}, `preview` {url} and `done` {status}.
 
     Args:
         look: the job as it stands, None where it was deleted.
+        watch: says when to look again.
         leaving: whether the server shuts down: the stream ends, and the client comes back.
         url: of the job.
     """
     told: tuple[str, int] | None = None
-    previews, spoke = 0, time.monotonic()
+    previews = 0
     yield "retry: 1000\n\n"
     while not leaving():
         job = await run_in_threadpool(look)
@@ -47,12 +51,9 @@ async def stream(
             yield event
         if job.ended:
             return
-        if news:
-            spoke = time.monotonic()
-        elif time.monotonic() - spoke > ALIVE_SECONDS:
-            spoke = time.monotonic()
+        if not news:
             yield ": still here\n\n"
-        await asyncio.sleep(LOOK_SECONDS)
+        await watch.until(id, partial(operator.ne, job.state), ALIVE_SECONDS)
 
 
 def _event(name: str, data: dict) -> str:

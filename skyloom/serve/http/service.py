@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from skyloom.serve.access.keys import LOCAL, Key, Keys
 from skyloom.serve.access.limits import Limits, Rates, Streams
 from skyloom.serve.access.retries import Retries
 from skyloom.serve.http.metrics import Metrics
+from skyloom.serve.http.watch import Watch
 from skyloom.serve.intake.fetching import Fetcher
 from skyloom.serve.intake.uploads import Uploads
 from skyloom.serve.job import Job
@@ -37,6 +39,7 @@ class Service:
         keys: None where none are asked for, on this machine alone.
         limits: of who needs no key.
         models: folders by name, the default first; see skyloom/serve/models.py.
+        streams, polls: requests that stay open, of events and of clients that wait for the end.
         leaving: is set when the server shuts down: streams end.
     """
 
@@ -51,6 +54,7 @@ class Service:
     metrics: Metrics
     rates: Rates = field(default_factory=Rates)
     streams: Streams = field(default_factory=Streams)
+    polls: Streams = field(default_factory=Streams)
     leaving: threading.Event = field(default_factory=threading.Event)
     upload_turns: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADS_AT_ONCE))
     _locks: "defaultdict[str, threading.Lock]" = field(
@@ -75,6 +79,11 @@ class Service:
             "model",
             "model_not_found",
         )
+
+    @cached_property
+    def watch(self) -> Watch:
+        """Who waits for what becomes of jobs."""
+        return Watch(self.jobs.states, self.leaving.is_set)
 
     def job(self, id: str, key: Key) -> Job:
         """A job of this key's.

@@ -8,6 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
 from skyloom.serve.access.keys import Key
 from skyloom.serve.http import content, events, interpret, schemas, views
@@ -15,13 +16,18 @@ from skyloom.serve.http.body import Body, read_body
 from skyloom.serve.http.forms import checked, described, seen, without_spare_parts
 from skyloom.serve.http.service import Authorised, Service, Serviced, as_problems
 from skyloom.serve.intake.inputs import Inputs, check_finished, parts_of
-from skyloom.serve.job import Job
+from skyloom.serve.job import Job, State
 from skyloom.serve.order import Order
 from skyloom.serve.problem import Problem, missing
 
 POLL_SHARE, POLL_MILLISECONDS = 0.12, (150, 2000)
 """When the official client is to ask again: after a share of the time that the job has taken so
 far, so that asking costs little and the end is noticed soon, within these limits."""
+POLLING = "x-stainless-poll-helper"
+"""The header by which the official client says that it does nothing but wait. It asks at the pace
+that the first answer names, for good: so it is answered when there is something to say."""
+HOLD_SECONDS = 10.0
+"""For which such a request is held, at most."""
 PATH = r"^[A-Za-z0-9_-]{1,100}$"
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -134,13 +140,23 @@ def list_videos(
 
 
 @router.get("/{video_id}")
-def retrieve(
-    video_id: str, response: Response, service: Serviced, key: Authorised
+async def retrieve(
+    video_id: str, request: Request, response: Response, service: Serviced, key: Authorised
 ) -> schemas.Video:
-    """A video as it stands."""
-    job = service.job(video_id, key)
-    _tell_when(response, job)
-    return views.video(job, service.jobs.ahead(job))
+    """A video as it stands. The official client's `poll` waits here until it has ended."""
+    job = await run_in_threadpool(service.job, video_id, key)
+    waits = request.headers.get(POLLING) == "true" and service.polls.room(key.name)
+    if waits and not job.ended:
+        with service.polls.opened(key.name):
+            await service.watch.until(video_id, _over, HOLD_SECONDS)
+        job = await run_in_threadpool(service.job, video_id, key)
+    _tell_when(response, job, at_once=waits)
+    ahead = await run_in_threadpool(service.jobs.ahead, job) if job.status == "queued" else 0
+    return views.video(job, ahead)
+
+
+def _over(state: State | None) -> bool:
+    return state is None or state.ended
 
 
 @router.delete("/{video_id}")
@@ -205,16 +221,17 @@ def follow(video_id: str, service: Serviced, key: Authorised) -> Response:
     async def told() -> AsyncIterator[str]:
         with service.streams.opened(key.name):
             url = f"/v1/videos/{video_id}"
-            async for event in events.stream(look, service.leaving.is_set, url):
+            leaving = service.leaving.is_set
+            async for event in events.stream(video_id, look, service.watch, leaving, url):
                 yield event
 
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
     return StreamingResponse(told(), media_type="text/event-stream", headers=headers)
 
 
-def _tell_when(response: Response, job: Job) -> None:
+def _tell_when(response: Response, job: Job, at_once: bool = False) -> None:
     if not job.ended:
         shortest, longest = POLL_MILLISECONDS
-        share = 1000 * POLL_SHARE * (time.time() - job.created_at)
+        share = 0 if at_once else 1000 * POLL_SHARE * (time.time() - job.created_at)
         after = round(min(max(share, shortest), longest))
         response.headers["openai-poll-after-ms"] = str(after)

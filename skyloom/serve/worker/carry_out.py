@@ -48,7 +48,7 @@ def carry_out(
         UserError: what is ordered cannot be made.
     """
     order = run.job.order
-    watch = Preview(run, skyloom, folder).see if order.preview else None
+    watch = Preview(run, skyloom, folder, marking).see if order.preview else None
     sampler = DurableSampler(
         skyloom.sampler, run.jobs.files, run.work, model, step, finished, watch
     )

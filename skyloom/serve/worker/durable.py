@@ -49,8 +49,10 @@ class DurableSampler(Sampler):
         done: Callable[[], None],
         watch: Callable[[Piece, Tensor], None] | None = None,
     ) -> None:
-        network = sampler.network
-        super().__init__(sampler.transformer, sampler.text, network.prediction, sampler.device)
+        # What `Sampler` would make of the transformer is there, and costs as much as a clip's
+        # decoding: every job has one of these.
+        self.transformer, self.text, self.device = sampler.transformer, sampler.text, sampler.device
+        self.network = sampler.network
         self._sampler, self._files, self._work = sampler, files, work
         self._model, self._step, self._done, self._watch = model, step, done, watch
         self._calls = 0

@@ -16,8 +16,8 @@ from typing import Any
 from skyloom.serve.job import PREVIEW, Delivered, Failure, Job
 from skyloom.serve.jobs import Jobs, job_of
 
-TELL_SECONDS = 0.2
-"""Progress is written at most this often."""
+TELL_SECONDS = 0.5
+"""Progress is written at most this often; a deleted job is noticed then."""
 MOST_BARREN = 5
 """Runs in which nothing was finished before a job is blamed for the death of its workers."""
 SUSPECT_BARREN = 3

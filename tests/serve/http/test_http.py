@@ -5,6 +5,7 @@ import io
 import json
 import re
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +211,25 @@ def test_bodies_beyond_the_limit_are_refused(idle: Server) -> None:
     answer = post(idle, "/v1/videos", BALL, {"input_reference": b"\0" * (2 * 2**20 + 1)})
     assert answer.status == 413 and answer.error["code"] == "request_too_large"
     assert idle.ask("GET", "/health").status == 200
+
+
+def test_who_waits_for_a_video_hears_that_it_was_deleted(idle: Server) -> None:
+    id = idle.ask("POST", "/v1/videos", BALL).json["id"]
+    heard: list[tuple[int, float]] = []
+
+    def wait() -> None:
+        answer = idle.ask("GET", f"/v1/videos/{id}", x_stainless_poll_helper="true")
+        heard.append((answer.status, time.monotonic()))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(1.0)
+    assert not heard  # it is held
+    deleted = time.monotonic()
+    assert idle.ask("DELETE", f"/v1/videos/{id}").status == 200
+    thread.join(30)
+    [(status, at)] = heard
+    assert status == 404 and at - deleted < 5
 
 
 def test_what_is_not_there_yet_is_no_file(idle: Server) -> None:

@@ -1,6 +1,7 @@
 """The official Python client, unchanged, against a real server: all its calls for videos."""
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +172,18 @@ def test_errors_are_of_the_clients_own_kinds(client: OpenAI) -> None:
         client.videos.create(prompt="x", size="huge")  # type: ignore[arg-type]
     assert (caught.value.param, caught.value.type) == ("size", "invalid_request_error")
     assert "WIDTHxHEIGHT" in caught.value.message
+
+
+def test_who_polls_is_answered_at_the_end_and_not_before(client: OpenAI, server: Server) -> None:
+    extra = {"size": "64x64", "seconds": "1", "steps": "60", "preview": "false"}
+    made = client.videos.create(prompt="slow", extra_body=extra)
+    polled = client.videos.poll(made.id)
+    assert polled.status == "completed"
+    asked = [line for line in server.lines if line.get("route") == "/v1/videos/{video_id}"]
+    assert sum(line["ms"] > 300 for line in asked) >= 1  # one that waited
+    began = time.monotonic()
+    assert client.videos.poll(made.id).status == "completed"  # nothing to wait for
+    assert time.monotonic() - began < 5
 
 
 def test_progress_and_previews_come_as_events(client: OpenAI, server: Server) -> None:

@@ -60,6 +60,13 @@ def run(skyloom: Skyloom, tmp_path: Path) -> Run:
     return Run(skyloom, Files(tmp_path / "files"))
 
 
+def test_the_network_is_that_of_all_jobs(run: Run) -> None:
+    durable = DurableSampler(
+        run.sampler, run.files, "jobs/x/work", "model", lambda _, make: make(), lambda: None
+    )
+    assert durable.network is run.sampler.network
+
+
 def test_the_next_run_makes_only_what_is_missing(run: Run, skyloom: Skyloom) -> None:
     plain = b"".join(piece.tobytes() for piece in skyloom.stream(REQUEST))
     assert run.frames() == plain and run.sampler.calls == run.finished == 3
