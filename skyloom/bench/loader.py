@@ -85,6 +85,8 @@ def memory(
 ) -> dict[str, float] | None:
     """How the process's memory grows while it trains on the dataset over and over.
 
+    Kernels that are kept count too: `train.kernels.bound_kernel_caches` comes before.
+
     Returns:
         "growth", memory after the last step over that after the first tenth, less 1; None where
         the system does not tell.

@@ -11,6 +11,7 @@ from skyloom.bench.peers import RaceShape
 from skyloom.bench.race import machine
 from skyloom.bench.table import Cell, format_table, percent, write_json
 from skyloom.bench.training_race import BUDGET, SHAPE, race, wasted
+from skyloom.train.kernels import bound_kernel_caches
 
 ROUNDS, QUICK_ROUNDS = 6, 3
 QUICK_DEPTH = 2
@@ -27,6 +28,7 @@ def run(
         quick: a shallower network and fewer rounds.
         shape: of the transformers that race.
     """
+    bound_kernel_caches()  # as every run of training does
     if quick:
         shape = replace(shape, depth=min(shape.depth, QUICK_DEPTH))
     figures: dict[str, Any] = {

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from skyloom.config import to_dict
+from skyloom.train.kernels import bound_kernel_caches
 from skyloom.train.loop import LoopConfig, run
 from skyloom.train.optim import OptimConfig
 from skyloom.train.parallel import ParallelConfig, apply, together
@@ -52,6 +53,7 @@ def train(
 
     See `loop.run` for the others, the result and the errors.
     """
+    bound_kernel_caches()
     parallel = parallel or ParallelConfig()
     values: dict[str, Any] = to_dict(recipe)
     with together(parallel) as ranks:
