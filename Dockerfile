@@ -1,20 +1,21 @@
-# A server, or a worker: 'docker build -t skyloom .', then 'docker run -p 8000:8000 skyloom'.
-# On a machine with an NVIDIA GPU: 'docker build --build-arg TORCH=gpu -t skyloom .'
+# A server, or a worker: 'docker build -t skyloom .', then 'docker run -p 8000:8000 skyloom'; with
+# '--gpus all' where there is an NVIDIA GPU.
+#
+# PyTorch comes as pip finds it by itself, with what a GPU needs: some GB that a CPU does without.
+# An index that has it for CPUs alone (pytorch.org names it) makes the image smaller:
+# 'docker build --build-arg TORCH_INDEX=URL -t skyloom .'
 #
 # PyAV's wheel carries FFmpeg with x264, which is GPL: who passes an image on passes that on too.
 FROM python:3.11-slim
 
-ARG TORCH=cpu
+ARG TORCH_INDEX
 ENV XDG_CONFIG_HOME=/data/config
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 WORKDIR /app
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY skyloom ./skyloom
-RUN if [ "$TORCH" = cpu ]; then \
-        pip install "$(grep '^torch==' constraints.txt)" \
-            --index-url https://download.pytorch.org/whl/cpu; \
-    fi \
+RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep '^torch==' constraints.txt)" \
     && pip install -c constraints.txt '.[serve,s3]'
 
 # Nothing runs as root, and nothing but /data is written to.
