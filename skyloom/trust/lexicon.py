@@ -27,7 +27,8 @@ SHORT = 4
 JOINED = 7
 """Letters from which on the words of a phrase are found written as one."""
 OWN_LANGUAGE = frozenset(("art", "medical", "history", "food", "place", "dehuman", "animal",
-                          "link", "attack", "glorify", "intense"))  # fmt: skip
+                          "link", "attack", "glorify", "intense", "maim", "part",
+                          "takeoff", "garment"))  # fmt: skip
 """Classes of everyday words: they count in their own language alone."""
 EXCUSES = frozenset(("innocent", "name_innocent", "art", "medical", "history", "place"))
 """Classes that make others innocent: of these nothing is guessed."""
@@ -36,11 +37,11 @@ EXCUSES = frozenset(("innocent", "name_innocent", "art", "medical", "history", "
 FUNCTION_WORDS = {
     "en": "the a an of and with in on at is are to by his her their while being from for",
     "de": "der die das ein eine einer einem einen und mit im auf ist sind von zu wird bei den dem",
-    "fr": "le la les un une des et avec dans sur est sont du de au aux qui en par pour se",
+    "fr": "le la les un une des et avec dans sur est sont du de au aux qui en par pour se sa ses elle elles ils",
     "es": "el la los las un una unos y con en sobre es son del de al que por para se su",
     "it": "il lo la gli un una uno e con nel nella su sono del della di al che per si i sul",
-    "pt": "o a os as um uma e com em no na sobre sao do da de ao que por para se numa",
-    "nl": "de het een en met in op is zijn van te door naar die wordt bij aan",
+    "pt": "o a os as um uma e com em no na sobre sao do da de ao que por para se numa ela ele",
+    "nl": "de het een en met in op is zijn van te door naar die wordt bij aan ze hij haar zijn",
     "pl": "i z na w do jest sa przez ze od po przy nad pod sie ktory ktora jak o",
     "tr": "bir ve ile icin bu da de icinde uzerinde olan gibi cok",
     "sv": "en ett och med i pa ar som av den det till",

@@ -246,6 +246,8 @@ def _forms(word: str, mostly: str) -> tuple[str, ...]:
         if re.search(r"(.)\1\1", form):
             forms += [re.sub(r"(.)\1\1+", r"\1", form), re.sub(r"(.)\1\1+", r"\1\1", form)]
             forms.append(re.sub(r"(.)\1+", r"\1", form))
+    if latin != word and any("a" <= char <= "z" for char in word):  # a disguise may hide another
+        forms.append(re.sub(r"(.)\1+", r"\1", latin))
     for prefix in (_ARABIC_PREFIX, _HEBREW_PREFIX):
         bare = prefix.sub("", word, count=1)
         if bare != word and len(bare) >= 3:

@@ -13,6 +13,10 @@ from skyloom.trust.verdict import Finding
 CLOSE = 12
 """Tokens between a group and what degrades it."""
 CLOSE_SCRIPT = 30
+UNDRESSED = 4
+"""The same between what is taken off and taking it off."""
+MAIMED, MAIMED_SCRIPT = 4, 8
+"""The same between what is done to a body and its part."""
 AFTER = 4
 """Tokens after a verb within which whom it is done to stands."""
 
@@ -67,13 +71,26 @@ class Found:
             for two in self.of(*then)
         )
 
-    def near(self, first: Iterable[Hit], second: Iterable[Hit]) -> bool:
-        """Whether one of the first and another of the second stand close, apart from each other."""
+    def near(
+        self,
+        first: Iterable[Hit],
+        second: Iterable[Hit],
+        close: int = CLOSE,
+        close_script: int = CLOSE_SCRIPT,
+    ) -> bool:
+        """Whether one of the first and another of the second stand close, apart from each other.
+
+        The words of a pair ("cut+off") may stand around the other.
+
+        Args:
+            close: tokens between their beginnings.
+            close_script: the same in characters of Chinese and Japanese.
+        """
         return any(
             one.script != two.script
             or (
-                abs(one.start - two.start) <= (CLOSE_SCRIPT if one.script else CLOSE)
-                and (one.stop <= two.start or two.stop <= one.start)
+                abs(one.start - two.start) <= (close_script if one.script else close)
+                and (one.stop <= two.start or two.stop <= one.start or "+" in one.term)
             )
             for one in first
             for two in second
@@ -110,6 +127,8 @@ def sexual(found: Found, _: Reading, strict: bool) -> list[Finding]:
         return [Finding("sexual", 1.0, "rule: sexual act")]
     if found.has("nudity") and not ((art or medical) and not found.has("seductive", "sexact")):
         return [Finding("sexual", 1.0, "rule: nudity")]
+    if not medical and found.near(found.of("takeoff"), found.of("garment"), UNDRESSED):
+        return [Finding("sexual", 1.0, "rule: undressing")]
     if found.has("sexact", "genitals") and not medical:
         return [Finding("sexual", 1.0, "rule: sexual word")]
     shown = found.places("seductive") + found.places("scant")
@@ -127,6 +146,9 @@ def violence(found: Found, _: Reading, strict: bool) -> list[Finding]:
     told = found.has("history", "art", "medical") and not found.has("intense") and not strict
     if found.has("gore") and not told:
         return [Finding("violence", 1.0, "rule: gore")]
+    harmless = told or found.has("food")
+    if not harmless and found.near(found.of("maim"), found.of("part"), MAIMED, MAIMED_SCRIPT):
+        return [Finding("violence", 1.0, "rule: maiming")]
     if found.follows("lethal", "person", "minor") and not told:
         return [Finding("violence", 1.0, "rule: killing of a person")]
     if (found.places("blood") >= 2 and not told) or (found.has("blood") and found.has("intense")):
@@ -185,7 +207,10 @@ def celebrity(found: Found, _: Reading, __: bool) -> list[Finding]:
         for name in names
         if not any(
             place.script == name.script
-            and (0 <= place.start - name.stop <= 1 or 0 <= name.start - place.stop <= 1)
+            and (
+                0 <= place.start - name.stop <= (not name.script)
+                or 0 <= name.start - place.stop <= (not name.script)
+            )
             for place in places
         )
     ]
