@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skyloom.commands.making import add_flags, check_outputs, make, output_paths, request_fields
+from skyloom.commands.making import (
+    add_flags,
+    check_outputs,
+    guarded,
+    make,
+    output_paths,
+    request_fields,
+)
 from skyloom.commands.parsing import Parser, Verbs, add_verb, positive_number
 from skyloom.errors import UserError
 
@@ -112,11 +119,12 @@ def run(
     from skyloom.request import Request
 
     inputs, fields = _fitted(args, files)
-    model = Skyloom.load(args.model)
-    request = Request(prompt=args.prompt, seed=args.seed, **fields)
-    stride = model.autoencoder.stride[0]
-    edits = [build(args, inputs, one, stride) for one in variations(request, args.variations)]
-    make(model, edits, args, inputs.videos, _sound(args, inputs, edits[0]), files)
+    with guarded(args) as session:
+        model = Skyloom.load(args.model)
+        request = Request(prompt=args.prompt, seed=args.seed, **fields)
+        stride = model.autoencoder.stride[0]
+        edits = [build(args, inputs, one, stride) for one in variations(request, args.variations)]
+        make(model, edits, args, session, inputs.videos, _sound(args, inputs, edits[0]), files)
 
 
 def _fitted(args: argparse.Namespace, files: list[Path]) -> tuple[Inputs, dict[str, Any]]:

@@ -7,6 +7,7 @@ from skyloom.commands.making import (
     add_flags,
     check_outputs,
     empty_prompt,
+    guarded,
     make,
     output_paths,
     request_fields,
@@ -82,16 +83,17 @@ def run(args: argparse.Namespace) -> None:
         for prompt in prompts
         for variation in range(args.variations)
     ]
-    model = Skyloom.load(args.model)
-    draft = getattr(args, "draft_file", None)
-    if draft is None:
-        make(model, [edit.Edit(request) for request in requests], args)
-        return
-    from skyloom.fitting import fit
+    with guarded(args) as session:
+        model = Skyloom.load(args.model)
+        draft = getattr(args, "draft_file", None)
+        if draft is None:
+            make(model, [edit.Edit(request) for request in requests], args, session)
+            return
+        from skyloom.fitting import fit
 
-    fitted = fit(draft, size=requests[0].size, fps=requests[0].fps).video
-    edits = [edit.refine(fitted, r, args.strength) for r in requests]
-    make(model, edits, args, [fitted], sources=[draft])
+        fitted = fit(draft, size=requests[0].size, fps=requests[0].fps).video
+        edits = [edit.refine(fitted, r, args.strength) for r in requests]
+        make(model, edits, args, session, [fitted], sources=[draft])
 
 
 def read_prompts(prompts: list[str], file: Path | None) -> list[str]:

@@ -86,10 +86,23 @@ def warn_of_cuts(prompts: Sequence[str], truncated: Callable[[str], str | None])
             )
 
 
+def guarded(args: argparse.Namespace) -> "Session":
+    """The guards of `--policy`; opened before the model is loaded, they load beside it.
+
+    Raises:
+        UserError: there is no such policy.
+    """
+    from skyloom.trust.policy import load_policy
+    from skyloom.trust.session import Session
+
+    return Session(load_policy(args.policy))
+
+
 def make(
     model: "Skyloom",
     edits: "Sequence[Edit]",
     args: argparse.Namespace,
+    session: "Session",
     inputs: "Sequence[Video]" = (),
     sound: Callable[[Path], None] | None = None,
     sources: Sequence[Path] = (),
@@ -102,35 +115,30 @@ def make(
         sources: the files that `inputs` came from, which the manifest names.
     """
     from skyloom.trust.marking import Marking
-    from skyloom.trust.policy import load_policy
-    from skyloom.trust.session import Session
 
-    policy = load_policy(args.policy)
     # a key that does not sign is found before any work
-    marking = Marking.ready(args.model, hide_prompt=not policy.tell_prompt)
-    session = Session(policy)
-    with session:
-        outputs = output_paths(args.out, len(edits))
-        warn_of_cuts([edit.request.words for edit in edits], model.text.truncated)
-        for edit in edits:
-            model.latent_shape(edit.request)  # what cannot be made is found before any work
-        session.allow_words([edit.request.words for edit in edits])
-        for video in inputs:
-            session.allow_input(video, "The input")
-        for number, (edit, output) in enumerate(zip(edits, outputs, strict=True), start=1):
-            title = args.verb if len(outputs) == 1 else f"{args.verb} {number} of {len(outputs)}"
-            claim = marking.claim(args.verb, edit.request, sources, [session.begin()])
-            with marking.signed(output, claim) as unfinished:
-                mark = partial(marking.mark, claim=claim)
-                pictures, frames = _write(model, edit, unfinished, title, mark, session)
-                if sound is not None:
-                    sound(unfinished)
-            width, height = edit.request.size
-            length = f", {frames / edit.request.fps:.1f} s" if frames > 1 else ""
-            print(f"{output}: {width}x{height}{length}")
-            if args.sheet:
-                write_sheet([*inputs, pictures], output, marking)
-            sys.stdout.flush()
+    marking = Marking.ready(args.model, hide_prompt=not session.policy.tell_prompt)
+    outputs = output_paths(args.out, len(edits))
+    warn_of_cuts([edit.request.words for edit in edits], model.text.truncated)
+    for edit in edits:
+        model.latent_shape(edit.request)  # what cannot be made is found before any work
+    session.allow_words([edit.request.words for edit in edits])
+    for video in inputs:
+        session.allow_input(video, "The input")
+    for number, (edit, output) in enumerate(zip(edits, outputs, strict=True), start=1):
+        title = args.verb if len(outputs) == 1 else f"{args.verb} {number} of {len(outputs)}"
+        claim = marking.claim(args.verb, edit.request, sources, [session.begin()])
+        with marking.signed(output, claim) as unfinished:
+            mark = partial(marking.mark, claim=claim)
+            pictures, frames = _write(model, edit, unfinished, title, mark, session)
+            if sound is not None:
+                sound(unfinished)
+        width, height = edit.request.size
+        length = f", {frames / edit.request.fps:.1f} s" if frames > 1 else ""
+        print(f"{output}: {width}x{height}{length}")
+        if args.sheet:
+            write_sheet([*inputs, pictures], output, marking)
+        sys.stdout.flush()
 
 
 def _write(

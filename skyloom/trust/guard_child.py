@@ -1,8 +1,9 @@
 """The process in which guards run, one question after the other.
 
 Questions come as lines of JSON on stdin, frames as bytes after their line; answers go as lines of
-JSON to stdout. See `child.Child`, the other end. A guard is loaded when it is first asked; the
-prompt is never written anywhere.
+JSON to stdout. See `child.Child`, the other end. The lists of words are read at once, so that they
+are there when the parent has loaded its model; other guards are loaded when they are first asked.
+The prompt is never written anywhere.
 """
 
 import json
@@ -11,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any, BinaryIO, TextIO
 
 import numpy as np
@@ -30,6 +32,9 @@ def main() -> None:
     policy = from_dict(Policy, json.loads(sys.argv[1]))
     guards: dict[tuple[str, int], Any] = {}
     _tell(wire, {"ready": True})
+    if any(settings.kind == "rules" for settings in policy.prompts):
+        with suppress(Exception):  # what is missing is told when the guard is asked
+            _lists()
     while line := sys.stdin.buffer.readline():
         job = json.loads(line)
         data = _read(sys.stdin.buffer, job["bytes"])
@@ -93,10 +98,7 @@ class Rules:
     """The bundled lists and rules."""
 
     def __init__(self, strict: bool) -> None:
-        from skyloom.trust.lexicon import lexicon, version
-
-        lexicon()  # now, and not within the time of the first prompt
-        self._strict, self.version = strict, version()
+        self._strict, self.version = strict, _lists()
 
     def check(self, text: str) -> list[Finding]:
         """What the rules find; a prompt too long to be read whole is refused."""
@@ -135,6 +137,15 @@ class Flashing:
         if found.safe:
             return []
         return [Finding("flashing", 1.0, f"{max(found.general, found.red)} flashes a second")]
+
+
+def _lists() -> str:
+    """Read the lists of words, which takes a while once; their version."""
+    from skyloom.trust import rules  # noqa: F401 - what the first prompt needs
+    from skyloom.trust.lexicon import lexicon, version
+
+    lexicon()
+    return version()
 
 
 def _read(stream: BinaryIO, count: int) -> bytes:

@@ -37,7 +37,8 @@ EXCUSES = frozenset(("innocent", "name_innocent", "art", "medical", "history", "
 FUNCTION_WORDS = {
     "en": "the a an of and with in on at is are to by his her their while being from for",
     "de": "der die das ein eine einer einem einen und mit im auf ist sind von zu wird bei den dem",
-    "fr": "le la les un une des et avec dans sur est sont du de au aux qui en par pour se sa ses elle elles ils",
+    "fr": "le la les un une des et avec dans sur est sont du de au aux qui en par pour se sa ses "
+    "elle elles ils",
     "es": "el la los las un una unos y con en sobre es son del de al que por para se su",
     "it": "il lo la gli un una uno e con nel nella su sono del della di al che per si i sul",
     "pt": "o a os as um uma e com em no na sobre sao do da de ao que por para se numa ela ele",

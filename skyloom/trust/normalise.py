@@ -84,6 +84,8 @@ class Reading:
 
 def fold(text: str) -> str:
     """Lower case, compatibility forms and accents undone, invisible characters gone."""
+    if text.isascii() and text.isprintable():
+        return text.casefold()  # there is nothing to undo
     text = unicodedata.normalize("NFKC", _plain_signs(text)).casefold()
     text = unicodedata.normalize("NFKD", text)
     kept = []

@@ -37,12 +37,16 @@ Frames = UInt8[np.ndarray, "_F H W 3"]
 class Session:
     """Guards that refuse with a `UserError`, and remember what they said.
 
+    They begin to load at once, beside what the caller does: open it before a model is loaded.
+
     Attributes:
+        policy: what they go by.
         record: plain values that grow as guards run: the policy's name, and the verdicts on words,
             inputs and frames. What did not run is None.
     """
 
     def __init__(self, policy: Policy) -> None:
+        self.policy = policy
         self._guards = Guards(policy)
         self._guards.start()
         self._off = policy.off
