@@ -1,8 +1,8 @@
 """What a detector keeps of a clip: cells at moments, with the picture taken out as far as it goes.
 
 Cells of a pattern change from block to block and the picture mostly does not, so each block loses
-the mean of the blocks beside it; then each cell loses the mean around it and is measured by what
-is usual around it. What is left has about the same size everywhere.
+what the blocks beside it tell of it; then each cell loses the mean around it and is weighed by
+what is usual around it: where much happens a cell says little of the mark.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,6 +31,9 @@ FINE = 2
 
 AROUND = 5
 """Samples along each side of what counts as around a cell."""
+
+REGION = 9
+"""The same of what counts as a part of the picture that moves or stands still."""
 
 NOISE = 0.05
 """Squared levels that differences of cells have from rounding alone."""
@@ -171,28 +174,46 @@ def _sampled(frame: UInt8[np.ndarray, "H W 3"], side: int) -> Float32[np.ndarray
 
 
 def _changes(blocks: Samples) -> Samples:
-    """Each block less the mean of the ones that touch it, as far as there are any."""
+    """Each block less what the ones that touch it tell of it.
+
+    Where the picture stands still their mean tells all of it, where it moves nothing: how much is
+    measured around each sample.
+    """
     count = len(blocks)
     if count <= 1:
         return blocks
     at = np.arange(count)
     before = np.where(at >= SLOTS, at - SLOTS, np.minimum(at + SLOTS, count - 1))
     after = np.where(at + SLOTS < count, at + SLOTS, np.maximum(at - SLOTS, 0))
-    return blocks - (blocks[before] + blocks[after]) / 2
+    high = _without_mean(blocks)
+    told = (high[before] + high[after]) / 2
+    region = _neighbours(blocks.shape[-1], REGION)
+    together = region @ (high * told) @ region.T
+    share = together / (region @ np.square(told) @ region.T + NOISE)
+    return high - np.clip(share, 0, 1) * told
 
 
 def _flattened(blocks: Samples) -> Samples:
-    """Each sample less the mean around it, in units of what is usual around it."""
-    around = _neighbours(blocks.shape[-1])
-    high = blocks - around @ blocks @ around.T
+    """Each sample less the mean around it, weighed by how much it can tell of the mark.
+
+    The mark is as strong in every cell, so that a sample would count by one over the variance
+    around it; because that is only guessed, it counts by its power 3/4.
+    """
+    high = _without_mean(blocks)
+    around = _neighbours(blocks.shape[-1], AROUND)
     usual = np.sqrt(around @ np.square(high) @ around.T + NOISE)
-    return np.clip(high / usual, -LOUDEST, LOUDEST)
+    return np.clip(high / usual, -LOUDEST, LOUDEST) / np.sqrt(usual)
+
+
+def _without_mean(blocks: Samples) -> Samples:
+    around = _neighbours(blocks.shape[-1], AROUND)
+    return blocks - around @ blocks @ around.T
 
 
 @cache
-def _neighbours(side: int) -> Float32[np.ndarray, "s s"]:
-    """The matrix that takes the mean of `AROUND` samples, of fewer at the edges."""
-    near = np.abs(np.arange(side)[:, None] - np.arange(side)) <= AROUND // 2
+def _neighbours(side: int, across: int) -> Float32[np.ndarray, "s s"]:
+    """The matrix that takes the mean of `across` samples, of fewer at the edges."""
+    near = np.abs(np.arange(side)[:, None] - np.arange(side)) <= across // 2
     return (near / near.sum(axis=1, keepdims=True)).astype(np.float32)
 
 

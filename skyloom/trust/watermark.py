@@ -15,13 +15,13 @@ from jaxtyping import Float32, UInt8
 
 from skyloom.trust.carriers import BLOCK, MOVING, STILL, carriers
 
-PSNR = 43.0, 40.4
+PSNR = 43.0, 40.05
 """Decibels between a frame and the same with its mark, where it is quiet and where it is busy."""
 
-QUIET_TO_BUSY = 1.5, 2.7
-"""Mean square of the cells' strength, in units of `FLAT`'s, of such frames."""
+QUIET_TO_BUSY = 0.17, 0.48
+"""Mean activity of such frames."""
 
-FLAT, BUSY, ACTIVITY = 0.75, 1.75, 12.0
+FLAT, BUSY, ACTIVITY = 1.0, 1.0, 12.0
 """Strength where nothing happens and where much does, and the levels of contrast that are much."""
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -83,9 +83,10 @@ def _added(
     height, width, _ = frame.shape
     down, across = spreading(height, len(pattern)), spreading(width, len(pattern))
     pixels = frame.astype(np.float32)
-    strength = _strength(pixels @ LUMA, len(pattern))
+    activity = _activity(pixels @ LUMA, len(pattern))
+    strength = FLAT + (BUSY - FLAT) * activity
     quiet, busy = QUIET_TO_BUSY
-    share = np.clip((np.square(strength / FLAT).mean() - quiet) / (busy - quiet), 0, 1)
+    share = np.clip((activity.mean() - quiet) / (busy - quiet), 0, 1)
     power = (255 / 10 ** ((psnr[0] + (psnr[1] - psnr[0]) * share) / 20)) ** 2
     power -= 1 / 12  # what rounding adds
     added = down @ (pattern * strength) @ across.T
@@ -93,12 +94,12 @@ def _added(
     return np.clip(np.rint(pixels + added[:, :, None]), 0, 255).astype(np.uint8)
 
 
-def _strength(luma: Float32[np.ndarray, "H W"], cells: int) -> Float32[np.ndarray, "d d"]:
-    """How much each cell can hide: the contrast in it and around it."""
+def _activity(luma: Float32[np.ndarray, "H W"], cells: int) -> Float32[np.ndarray, "d d"]:
+    """How busy the picture is in each cell, from 0 to 1."""
     down, across = gathering(luma.shape[0], cells), gathering(luma.shape[1], cells)
     mean = down @ luma @ across.T
     spread = np.sqrt(np.maximum(down @ np.square(luma) @ across.T - np.square(mean), 0))
-    return FLAT + (BUSY - FLAT) * np.minimum(spread / ACTIVITY, 1)
+    return np.minimum(spread / ACTIVITY, 1)
 
 
 @lru_cache(maxsize=32)

@@ -22,10 +22,10 @@ torch.set_num_threads(1)
 if sys.argv[1] == "bounded":
     bound_kernel_caches()
 layer = torch.nn.Linear(96, 96, dtype=torch.bfloat16)
-for rows in range(100, 200):
+for rows in range(100, 500):
     layer(torch.ones(rows, 96, dtype=torch.bfloat16))
 early = resident()
-for rows in range(200, 1000):
+for rows in range(500, 1300):
     layer(torch.ones(rows, 96, dtype=torch.bfloat16))
 print(resident() - early)
 """
@@ -43,8 +43,8 @@ def grown(how: str) -> float:
 @pytest.mark.skipif(not STATUS.exists(), reason="memory is read from /proc")
 def test_products_of_ever_new_shapes_take_no_more_memory():
     bounded = grown("bounded")
-    assert bounded < 64  # without a bound 600 MiB on a CPU with matrix units, else next to nothing
-    assert bounded < max(64, grown("as it comes") / 4)
+    assert bounded < 100  # without a bound 600 MiB on a CPU with matrix units, else next to nothing
+    assert bounded < max(100, grown("as it comes") / 4)
 
 
 def test_what_the_environment_says_counts_more():
