@@ -3,7 +3,8 @@
 The p-value is the chance that a clip without this key's mark would look at least this much like
 it. It rests on the key alone: signs that are as good as tosses of a coin, multiplied with whatever
 the clip holds, give a sum whose spread is the root of the sum of squares. So nothing is assumed
-about clips. That the best of many places, sizes and moments is taken is counted against it.
+about clips. That the best of many places, sizes and moments is taken is counted against it, each as
+a try of its own though neighbours see nearly the same: so the p-value is rather too large.
 """
 
 import math
@@ -18,10 +19,6 @@ from jaxtyping import Float32, Float64, UInt8
 from skyloom.trust.carriers import Carriers, carriers
 from skyloom.trust.coding import CODE_BITS, decode
 from skyloom.trust.observing import MOST_SECONDS, Observed, Seen, observe
-
-WHOLE_TRIES, CROPPED_TRIES = 0.8, 0.35
-"""Independent tries behind each place and moment that is looked at: neighbours see nearly the
-same. Measured on clips without a mark, see docs/trust.md."""
 
 LIKELY = 1e-3
 """Above this p-value no payload is read."""
@@ -65,10 +62,10 @@ def search(seen: Observed, key: bytes) -> Found:
     found = carriers(key, seen.layout)
     tries = seen.layout.blocks * len(seen.phases)
     whole = _best(seen.whole, found.pilot)
-    p_value, best, cropped = _chance(whole.score, WHOLE_TRIES * tries), whole, False
+    p_value, best, cropped = _chance(whole.score, tries), whole, False
     if seen.cropped:
         other = _best(seen.cropped, found.pilot)
-        chance = _chance(other.score, CROPPED_TRIES * tries * len(seen.cropped[0].cells))
+        chance = _chance(other.score, tries * len(seen.cropped[0].cells))
         if chance < p_value:
             p_value, best, cropped = chance, other, True
         p_value = -math.expm1(2 * math.log1p(-p_value)) if p_value < 1 else 1.0

@@ -69,8 +69,7 @@ def version_of(folder: Path) -> str:
 def _load(folder: Path, kind: str, reader: str) -> tuple[Any, Any]:
     """A model and what prepares its input."""
     transformers = need("transformers", extra="text")
-    if not (folder / "config.json").is_file():
-        raise UserError(f"There is no model in '{folder}': a guard needs its config.json there.")
+    _need_config(folder)
     local = {"local_files_only": True, "trust_remote_code": False}
     try:
         model = getattr(transformers, kind).from_pretrained(folder, use_safetensors=True, **local)
@@ -79,6 +78,11 @@ def _load(folder: Path, kind: str, reader: str) -> tuple[Any, Any]:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"The guard in '{folder}' cannot be loaded: {reason}") from error
     return model.eval(), prepare
+
+
+def _need_config(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise UserError(f"There is no model in '{folder}': a guard needs its config.json there.")
 
 
 class TextClassifier:
@@ -221,6 +225,7 @@ class StableDiffusionChecker:
         transformers = need("transformers", extra="text")
         checker = need("diffusers.pipelines.stable_diffusion.safety_checker", extra="bench")
         folder = settings.folder
+        _need_config(folder)
         self.version = version_of(folder)
         beside = folder.parent / "feature_extractor"
         try:

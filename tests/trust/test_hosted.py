@@ -152,6 +152,12 @@ def test_frames_that_are_looked_at() -> None:
     assert len(hosted.looked_at(frames[:1], 12.0, 2.0)) == 1
 
 
+def test_a_safety_checker_that_is_not_there(tmp_path: Path) -> None:
+    pytest.importorskip("diffusers")
+    with pytest.raises(UserError, match=r"no model in .*config\.json"):
+        hosted.StableDiffusionChecker(FrameSettings("stable-diffusion", tmp_path))
+
+
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"needs its config\.json"):
         hosted.TextClassifier(PromptSettings("text-classifier", tmp_path))

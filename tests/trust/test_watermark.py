@@ -39,17 +39,19 @@ def clip() -> np.ndarray:
 def test_it_does_not_show(clip: np.ndarray) -> None:
     assert psnr(clip, moving()) >= 41
     textured = np.random.default_rng(0).integers(60, 190, (4, 96, 160, 3), dtype=np.uint8)
-    assert 40.2 <= psnr(mark(textured), textured) <= 41  # more where it is busy
+    assert 40.0 <= psnr(mark(textured), textured) <= 40.3  # more where it is busy
     flat = np.full((4, 96, 160, 3), 99, np.uint8)
     assert psnr(mark(flat), flat) >= 42.8
     assert np.abs(clip.astype(int) - moving()).max() <= 12
 
 
-def test_flat_places_get_less_than_busy_ones() -> None:
-    frames = np.full((4, 128, 128, 3), 128, np.uint8)
-    frames[:, :, 64:] = np.random.default_rng(0).integers(90, 170, (4, 128, 64, 1))
-    added = np.square(mark(frames).astype(float) - frames)
-    assert added[:, :, 72:].mean() > 2 * added[:, :, :56].mean()
+def test_quiet_frames_get_less_than_busy_ones_and_their_places_the_same() -> None:
+    flat = np.full((4, 128, 128, 3), 128, np.uint8)
+    half = flat.copy()
+    half[:, :, 64:] = np.random.default_rng(0).integers(90, 170, (4, 128, 64, 1))
+    added = np.square(mark(half).astype(float) - half)
+    assert 0.8 < added[:, :, 72:].mean() / added[:, :, :56].mean() < 1.25
+    assert added.mean() > 1.5 * np.square(mark(flat).astype(float) - flat).mean()
 
 
 def test_pieces_make_no_difference(clip: np.ndarray) -> None:
@@ -131,7 +133,7 @@ def test_another_key_finds_nothing(clip: np.ndarray) -> None:
 
 
 def test_the_p_value_is_honest() -> None:
-    """On clips without a mark, it is below x in a share of about x of cases, and never far more.
+    """On clips without a mark, it is below x in a share of x of cases at most.
 
     Few cases at each x: the bound is the binomial's, some three deviations up.
     """
@@ -142,7 +144,7 @@ def test_the_p_value_is_honest() -> None:
         seen = observe([frames], FPS)
         values += [search(seen, rng.bytes(32)).p_value for _ in range(50)]
     told = np.array(values)
-    assert 0.3 < np.median(told) < 0.75
+    assert np.median(told) > 0.3
     for level in (0.3, 0.1, 0.03, 0.01):
         most = level + 3.3 * np.sqrt(level / len(told))
         assert (told < level).mean() < most
