@@ -18,7 +18,9 @@ from skyloom.config import load_toml
 from skyloom.data.crops import DEFAULT_SHAPES, Crops, CropShape
 from skyloom.data.footage import real_sources
 from skyloom.device import pick_device, pick_dtype
+from skyloom.errors import UserError
 from skyloom.ranges import check_ranges
+from skyloom.train.imagined import Imagination, ImaginedConfig
 from skyloom.train.loop import LoopConfig
 from skyloom.train.optim import OptimConfig
 from skyloom.train.prefetch import Prefetch
@@ -48,6 +50,8 @@ class AutoencoderRecipe:
         squared: weight of the squared error beside L1.
         moving: weight of L1 on the differences of neighbouring frames: each latent frame is decoded
             by itself at first, and this is what makes the last frame of one lead to the next.
+        imagined: latents as a transformer gives them, which the decoder learns to draw; they take
+            the place of the noise.
     """
 
     out: str
@@ -63,6 +67,7 @@ class AutoencoderRecipe:
     latent_penalty: float = 1e-4
     squared: float = 2.0
     moving: float = 0.0
+    imagined: ImaginedConfig = field(default_factory=ImaginedConfig)
     model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     shapes: tuple[CropShape, ...] = DEFAULT_SHAPES
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -102,9 +107,27 @@ class AutoencoderTask:
             model.encoder.requires_grad_(not recipe.freeze_encoder)
         # Latents that others learn from stay what they are: their statistics as well.
         self.keeps_latents = recipe.freeze_encoder or bool(recipe.start and model.encoder is None)
+        self.imagination = self._imagination(model) if recipe.imagined.model else None
         self.model = model.to(self.device, self.dtype)
         self.model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.modules: dict[str, nn.Module] = {"autoencoder": self.model}
+
+    def _imagination(self, model: Autoencoder) -> Imagination:
+        """What imagines latents of this autoencoder; they must stay what it was taught with."""
+        name = self.recipe.imagined.model
+        if not self.keeps_latents:
+            raise UserError(
+                f"The transformer of '{name}' imagines latents of the encoder that it was taught "
+                "with: start from its autoencoder with freeze_encoder = true, or leave "
+                "imagined.model out."
+            )
+        imagination = Imagination(self.recipe.imagined, self.device, self.dtype)
+        if imagination.channels != model.config.channels:
+            raise UserError(
+                f"The transformer of '{name}' knows latents of {imagination.channels} channels, "
+                f"this autoencoder has {model.config.channels}: name one that was taught with it."
+            )
+        return imagination
 
     def _fit_linear(self, model: Autoencoder) -> None:
         """Start from the principal components of the crops of steps that training never reaches."""
@@ -118,7 +141,7 @@ class AutoencoderTask:
         """L1 + squared error + a light penalty on the latents' scale."""
         pixels = self.draw(step).to(self.device, self.dtype)
         raw = self.model.encode_raw(pixels)
-        error = (self.model.decode_raw(self._noisy(raw, step)) - pixels).float()
+        error = (self.model.decode_raw(self._spoilt(raw, step)) - pixels).float()
         squared = error.square().mean()
         penalty = raw.float().square().mean()
         loss = error.abs().mean() + self.recipe.squared * squared
@@ -135,6 +158,14 @@ class AutoencoderTask:
     def waited(self) -> float:
         """Seconds, in all, that training has waited for batches."""
         return self.draw.waited
+
+    def _spoilt(self, raw: Float[Tensor, "B C T h w"], step: int) -> Float[Tensor, "B C T h w"]:
+        """Raw latents as the decoder will meet them."""
+        if self.imagination is None:
+            return self._noisy(raw, step)
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
+        imagined = self.imagination(self.model.normalise(raw), generator)
+        return self.model.denormalise(imagined)
 
     def _noisy(self, raw: Float[Tensor, "B C T h w"], step: int) -> Float[Tensor, "B C T h w"]:
         """Raw latents as a denoiser might give them: see `noise` and `most_noise`."""

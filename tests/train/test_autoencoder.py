@@ -1,5 +1,6 @@
 """Training the autoencoder: what a recipe means."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from skyloom.config import load_toml
 from skyloom.errors import UserError
 from skyloom.train import autoencoder
 from skyloom.train.autoencoder import AutoencoderRecipe, AutoencoderTask, psnr, to_pixels
+from skyloom.train.imagined import Imagination, ImaginedConfig
 
 
 def task(tiny: Tiny, *overrides: str) -> AutoencoderTask:
@@ -110,3 +112,46 @@ def test_worlds_that_cannot_be(tiny: Tiny, tmp_path: Path) -> None:
         task(tiny, f"world={tmp_path}")
     with pytest.raises(UserError, match="There is no device 'abacus' here"):
         task(tiny, "device=abacus")
+
+
+def test_imagined_latents_go_farther_from_more_noise_and_leave_what_is_not_chosen(
+    tiny: Tiny,
+) -> None:
+    near = ImaginedConfig(model=str(tiny.model), share=0.5, lowest=0.1, highest=0.1, steps=2)
+    imagine = Imagination(near, torch.device("cpu"), torch.float32)
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(16, imagine.channels, 2, 4, 4, generator=generator)
+    one, two = (imagine(latents, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(one, two) and one.shape == latents.shape
+    changed = (one != latents).flatten(1).any(dim=1)
+    assert changed.any() and not changed.all()
+    errors = []
+    for config in (replace(near, share=1.0), replace(near, share=1.0, lowest=0.9, highest=0.9)):
+        imagine = Imagination(config, torch.device("cpu"), torch.float32)
+        made = imagine(latents, torch.Generator().manual_seed(3))
+        assert (made != latents).flatten(1).any(dim=1).all()
+        errors.append((made - latents).square().mean().item())
+    assert 0 < errors[0] < errors[1]
+
+
+def test_a_decoder_learns_from_what_a_transformer_imagines(tiny: Tiny, tmp_path: Path) -> None:
+    start = tiny.root / "autoencoder" / "model"
+    how = [f"start={start}", "freeze_encoder=true", f"imagined.model={tiny.model}"]
+    one, other, plain = task(tiny, *how), task(tiny, *how), task(tiny, *how[:2])
+    assert one.loss(1)[0].item() == other.loss(1)[0].item() != plain.loss(1)[0].item()
+    autoencoder.main(tiny.autoencoder_recipe, [*how, f"out={tmp_path}", "optim.steps=2"])
+    before, after = load_autoencoder(start), load_autoencoder(tmp_path / "model")
+    assert after.fingerprint == before.fingerprint
+    state = after.state_dict()
+    assert any(not torch.equal(old, state[name]) for name, old in before.state_dict().items())
+
+
+def test_a_transformer_imagines_latents_of_its_own_autoencoder_alone(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="freeze_encoder = true"):
+        task(tiny, f"imagined.model={tiny.model}")
+    with pytest.raises(UserError, match="channels, this autoencoder has 5"):
+        task(tiny, f"imagined.model={tiny.model}", "freeze_encoder=true", "model.channels=5")
+    with pytest.raises(UserError, match="lies above highest"):
+        task(tiny, "imagined.lowest=0.9", "imagined.highest=0.3")
