@@ -12,7 +12,7 @@ from skyloom.fitting import fit
 from skyloom.pipeline import Skyloom
 from skyloom.request import Request
 from skyloom.serve.making.deliver import deliver
-from skyloom.serve.making.frames import Making, making
+from skyloom.serve.making.frames import Making, prepare
 from skyloom.serve.order import Order
 from skyloom.video import Video
 
@@ -43,27 +43,27 @@ def frames(made: Making) -> np.ndarray:
 
 
 def test_any_size_and_length_is_delivered(skyloom: Skyloom) -> None:
-    made = making(Order(size=(100, 57), seconds=0.75, **SAID), skyloom, {})
+    made = prepare(Order(size=(100, 57), seconds=0.75, **SAID), skyloom, {})
     assert frames(made).shape == (9, 57, 100, 3) and made.count == 9
     assert made.made == (160, 96) and made.notes == ["made at 160x96 and scaled to 100x57"]
     assert made.asked.size == (100, 57)
 
 
 def test_what_the_model_can_make_is_made_as_it_is(skyloom: Skyloom) -> None:
-    made = making(Order(size=(64, 32), seconds=1.0, **SAID), skyloom, {})
+    made = prepare(Order(size=(64, 32), seconds=1.0, **SAID), skyloom, {})
     request = Request("a ball", size=(64, 32), seconds=1.0, steps=1)
     assert made.notes == [] and (frames(made) == skyloom.generate(request).frames).all()
 
 
 def test_a_long_clip_rolls_on_and_says_so(skyloom: Skyloom) -> None:
-    made = making(Order(size=(32, 32), seconds=9.0, **SAID), skyloom, {})
+    made = prepare(Order(size=(32, 32), seconds=9.0, **SAID), skyloom, {})
     assert made.count == 108
     assert made.notes == ["made in 3 windows, each from the end of the one before"]
 
 
 def test_an_extension_is_that_of_the_pipeline(skyloom: Skyloom, clip: Path) -> None:
     order = Order(operation="extend", size=(64, 32), seconds=0.5, inputs={"video": "k/x"}, **SAID)
-    made = frames(making(order, skyloom, {"video": clip}))
+    made = frames(prepare(order, skyloom, {"video": clip}))
     given = fit(clip, size=(64, 32), fps=12.0).video
     request = Request("a ball", size=(64, 32), seconds=0.5, steps=1)
     stride = skyloom.autoencoder.stride[0]
@@ -76,7 +76,7 @@ def test_a_given_clip_stays_as_sharp_as_it_is(skyloom: Skyloom, clip: Path, back
     order = Order(
         operation="extend", seconds=0.5, inputs={"video": "k/x"}, backward=backward, **SAID
     )
-    plan = making(order, skyloom, {"video": clip})
+    plan = prepare(order, skyloom, {"video": clip})
     made, given = frames(plan), video.read(clip).frames
     assert plan.size == (60, 34) and len(made) == 18 and plan.count == 18
     kept = made[-12:] if backward else made[:12]
@@ -90,16 +90,16 @@ def test_a_trimmed_clip_is_as_if_it_were_no_longer(skyloom: Skyloom, clip: Path)
     order = Order(
         operation="extend", seconds=0.5, inputs={"video": "k/x"}, trim=(0.0, 0.75), **SAID
     )
-    made = frames(making(order, skyloom, {"video": clip}))
+    made = frames(prepare(order, skyloom, {"video": clip}))
     assert len(made) == 9 + 6 and (made[:9] == video.read(clip).frames[:9]).all()
     late = Order(operation="extend", inputs={"video": "k/x"}, trim=(5.0, 6.0), **SAID)
     with pytest.raises(UserError, match="trim leaves nothing"):
-        making(late, skyloom, {"video": clip})
+        prepare(late, skyloom, {"video": clip})
 
 
 def test_what_a_fill_keeps_stays(skyloom: Skyloom, clip: Path) -> None:
     order = Order(operation="fill", inputs={"video": "k/x"}, keep=((0.0, 0.2), (0.9, 9.0)), **SAID)
-    made, given = frames(making(order, skyloom, {"video": clip})), video.read(clip).frames
+    made, given = frames(prepare(order, skyloom, {"video": clip})), video.read(clip).frames
     kept = [0, 1, 2, 11]
     assert (made[kept] == given[kept]).all() and (made[5] != given[5]).any()
 
@@ -126,7 +126,7 @@ def test_every_operation_delivers_what_it_plans(
     ]  # fmt: skip
     files = {**inputs, "character:0": picture, "story:0": picture}
     for order in orders:
-        plan = making(order, skyloom, {role: files[role] for role in order.inputs})
+        plan = prepare(order, skyloom, {role: files[role] for role in order.inputs})
         made = frames(plan)
         assert made.shape == (plan.count, *plan.size[::-1], 3), order.operation
         assert order.size in (None, plan.size)
@@ -138,7 +138,7 @@ def test_the_files_are_the_clip_a_thumbnail_and_a_sheet(
     order = Order(operation="extend", seconds=0.5, inputs={"video": "k/x"}, **SAID)
     told: list[int] = []
     results, delivered = deliver(
-        making(order, skyloom, {"video": clip}), order, {"video": clip}, tmp_path,
+        prepare(order, skyloom, {"video": clip}), order, {"video": clip}, tmp_path,
         lambda step, count: told.append(step),
     )  # fmt: skip
     assert told[-1] == 1 and (delivered.size, delivered.frames) == ((60, 34), 18)
@@ -147,6 +147,6 @@ def test_the_files_are_the_clip_a_thumbnail_and_a_sheet(
     assert shown["thumbnail"].size == (60, 34) and len(shown["spritesheet"].frames) == 1
     image = Order(operation="image", size=(40, 30), **SAID)
     results, delivered = deliver(
-        making(image, skyloom, {}), image, {}, tmp_path, lambda step, count: None
+        prepare(image, skyloom, {}), image, {}, tmp_path, lambda step, count: None
     )
     assert results["video"].suffix == ".png" and delivered.seconds == 0.0
