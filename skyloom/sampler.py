@@ -151,6 +151,19 @@ class Sampler:
 
         return denoise
 
+    def remembered(
+        self, about: tuple[object, ...], make: Callable[[], Float[Tensor, "*any"]]
+    ) -> Float[Tensor, "*any"]:
+        """What `make` makes, for whoever goes through a solver's steps by `denoiser`.
+
+        A sampler that keeps what is half done (skyloom/serve/worker/durable.py) makes it once, and
+        gives it to the next run that asks for the same things in the same order.
+
+        Args:
+            about: plain values on which it depends, what was remembered before it apart.
+        """
+        return make()
+
     def _finish(self, trajectories: Sequence[Trajectory], told: Told) -> None:
         """Move all trajectories to their ends, side by side.
 

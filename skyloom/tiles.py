@@ -8,7 +8,7 @@ a few tiles, whatever the size.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch import Tensor
 from skyloom.autoencoder.model import Autoencoder
 from skyloom.autoencoder.tiling import decoded, encoded
 from skyloom.condition import Given
+from skyloom.deblocking import level
 from skyloom.flow import path
 from skyloom.flow.noise import latent_noise
 from skyloom.flow.schedule import refining, shift_of
@@ -138,7 +139,7 @@ def large_image(
             tell(done + call, total)
 
         latents = refined(encoded(autoencoder, grown), request, sampler, watch, tiling)
-        picture = decoded(autoencoder, latents)
+        picture = level(decoded(autoencoder, latents), autoencoder.stride[1])
     return picture
 
 
@@ -222,6 +223,9 @@ class _Blended:
         self.window = cut.window.to(self.device)
         self.weight = cut.weight.to(self.device)
         settings = Settings(request.steps, request.solver, REFINED_GUIDANCE, request.rescale)
+        said = (request.words, request.negative, request.fps, request.seed, request.size)
+        self.about = (*said, astuple(settings), astuple(tiling), len(cut.weight))
+        self.remembered = sampler.remembered
         _, down, across = sampler.transformer.config.patch
         channels = sampler.transformer.config.channels
         shape = (channels, 1, cut.shape[0] * down, cut.shape[1] * across)
@@ -235,6 +239,11 @@ class _Blended:
         self.progress = progress
 
     def __call__(self, x: Float[Tensor, "N P"], sigma: Float[Tensor, " N"]) -> Tensor:
+        clean = self.remembered((*self.about, float(sigma[0])), lambda: self._made(x, sigma))
+        self._tell(len(self.batches))
+        return clean
+
+    def _made(self, x: Float[Tensor, "N P"], sigma: Float[Tensor, " N"]) -> Tensor:
         total = torch.zeros_like(x)
         for batch in self.batches:
             rows = batch.flatten()

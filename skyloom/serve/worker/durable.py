@@ -1,8 +1,10 @@
-"""A sampler that remembers: each call's latents are kept, and the next run of the job gets them.
+"""A sampler that remembers: what each call makes is kept, and the next run of the job gets it.
 
-The pipeline makes every clip, edit, storyboard and image by a row of calls of `sample` whose order
-follows from the request alone. So the number of a call says what it makes, in every run; all that
-lies between the calls is cheap and is done again.
+The pipeline makes every clip, edit, storyboard and image by a row of calls whose order follows from
+the request alone: `sample` for a window, `remembered` for a step of a picture in tiles. So the
+number of a call says what it makes, in every run; all that lies between is cheap and done again. A
+solver's step depends on nothing but what it was told before, so that one that is told the same goes
+the same way up to where it was.
 """
 
 import hashlib
@@ -27,7 +29,7 @@ Step = Callable[[str, Callable[[], str]], str]
 
 
 class DurableSampler(Sampler):
-    """A `Sampler` for one run of one job. Tiles of large images are not kept: they are made anew.
+    """A `Sampler` for one run of one job.
 
     Args:
         sampler: what makes latents; many of these share it.
@@ -65,10 +67,6 @@ class DurableSampler(Sampler):
         watch: Watch | None = None,
     ) -> list[Tensor]:
         """The clean latents of each piece: made, or those that an earlier run has made."""
-        number, self._calls = self._calls, self._calls + 1
-        key = f"{self._work}/{number:04d}.safetensors"
-        mark = fingerprint(self._model, pieces, settings)
-        latents: list[Tensor] = []
 
         def seen(step: int, count: int, estimates: list[Tensor]) -> None:
             if self._watch is not None:
@@ -76,24 +74,46 @@ class DurableSampler(Sampler):
             if watch is not None:
                 watch(step, count, estimates)
 
-        def make() -> str:
+        def make() -> list[Tensor]:
+            looking = seen if watch is not None or self._watch is not None else None
+            return self._sampler.sample(pieces, settings, progress, looking)
+
+        latents, fresh = self._once(fingerprint(self._model, pieces, settings), make)
+        if progress is not None and not fresh:
+            progress(settings.steps, settings.steps)
+        return latents
+
+    def remembered(self, about: tuple[object, ...], make: Callable[[], Tensor]) -> Tensor:
+        """See `Sampler.remembered`."""
+        mark = hashlib.sha256(repr((self._model, about)).encode()).hexdigest()
+        (tensor,), _ = self._once(mark, lambda: [make()])
+        return tensor.to(self.device)
+
+    def _once(self, mark: str, make: Callable[[], list[Tensor]]) -> tuple[list[Tensor], bool]:
+        """What the next call of this job comes to, and whether it was made now.
+
+        Args:
+            mark: changes with whatever it depends on: what has another is made anew.
+        """
+        number, self._calls = self._calls, self._calls + 1
+        key = f"{self._work}/{number:04d}.safetensors"
+        tensors: list[Tensor] = []
+        fresh = False
+
+        def work() -> str:
+            nonlocal fresh
             kept = self._kept(key, mark)
-            if kept is not None:
-                latents.extend(kept)
-                if progress is not None:
-                    progress(settings.steps, settings.steps)
-            else:
-                looking = seen if watch is not None or self._watch is not None else None
-                made = self._sampler.sample(pieces, settings, progress, looking)
-                latents.extend(map(_as_kept, made))
-                self._keep(key, mark, latents)
+            if kept is None:
+                fresh, kept = True, list(map(_as_kept, make()))
+                self._keep(key, mark, kept)
                 self._done()
+            tensors.extend(kept)
             return key
 
-        self._step(f"window {number}", make)
-        if not latents:  # the queue knew that it was done
-            make()
-        return latents
+        self._step(f"window {number}", work)
+        if not tensors:  # the queue knew that it was done
+            work()
+        return tensors, fresh
 
     def denoiser(self, pieces: Sequence[Piece], settings: Settings) -> Denoise:
         """As that of the sampler which many share."""

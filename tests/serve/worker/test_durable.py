@@ -1,12 +1,14 @@
 """A sampler that remembers: what is kept is used, where it is the same that would be made."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from skyloom.flow.solver import Denoise
 from skyloom.pipeline import Skyloom
 from skyloom.request import Request
 from skyloom.sampler import Sampler
@@ -15,14 +17,26 @@ from skyloom.serve.worker.durable import DurableSampler
 
 REQUEST = Request("a ball", size=(32, 32), seconds=33 / 12, steps=2, window=0.1)  # three windows
 
+PICTURE = Request("a ball", size=(384, 256), seconds=0, steps=8)  # a small one, four steps of tiles
+
 
 class Counted(Sampler):
-    """The tiny model's sampler, with the number of its calls."""
+    """The tiny model's sampler, with the number of its calls and of steps of tiles."""
 
     def __init__(self, sampler: Sampler) -> None:
         network = sampler.network
         super().__init__(sampler.transformer, sampler.text, network.prediction, sampler.device)
-        self.calls = 0
+        self.calls = self.tiles = 0
+
+    def denoiser(self, *args, **kwargs) -> Denoise:
+        """As always."""
+        denoise = super().denoiser(*args, **kwargs)
+
+        def counted(x: Tensor, sigma: Tensor) -> Tensor:
+            self.tiles += 1
+            return denoise(x, sigma)
+
+        return counted
 
     def sample(self, *args, **kwargs) -> list[Tensor]:
         """As always, but for the order in which the numbers lie in memory."""
@@ -114,6 +128,27 @@ def test_latents_lie_in_memory_as_those_that_are_kept(run: Run) -> None:
 
     fresh = layouts()
     assert layouts() == fresh and run.sampler.calls == 3
+
+
+@pytest.mark.parametrize("solver", ["euler", "heun", "multistep"])
+def test_a_picture_in_tiles_goes_on_from_its_last_step(
+    run: Run, skyloom: Skyloom, solver: str
+) -> None:
+    request = replace(PICTURE, solver=solver)
+    told: list[int] = []
+    plain = b"".join(
+        piece.tobytes() for piece in skyloom.stream(request, lambda step, _: told.append(step))
+    )
+    assert run.frames(request) == plain and run.told == told
+    denoisings = 7 if solver == "heun" else 4
+    assert (run.sampler.calls, run.sampler.tiles, run.finished) == (1, denoisings, 1 + denoisings)
+    keys = run.files.keys("jobs")
+    for key in keys[-2:]:
+        run.files.delete(key)
+    assert run.frames(request) == plain and run.told[-1] == told[-1]
+    assert (run.sampler.calls, run.sampler.tiles) == (1, denoisings + 2)
+    assert run.frames(replace(request, prompt="a cube")) != plain, "other words, nothing kept"
+    assert (run.sampler.calls, run.sampler.tiles) == (2, 2 * denoisings + 2)
 
 
 def test_clean_estimates_are_seen_on_the_way(run: Run) -> None:

@@ -149,6 +149,33 @@ def test_a_successor_goes_on_in_the_middle_of_a_clip(place: Place, jobs: Jobs) -
     assert job.status == "completed" and job.attempts == 3
 
 
+def test_a_successor_goes_on_in_the_middle_of_a_large_picture(
+    place: Place, jobs: Jobs, served: Jobs
+) -> None:
+    order = Order(
+        operation="image", prompt="a ball", size=(1024, 768), steps=40, seed=3, model="model"
+    )
+    id = jobs.submit(order, OWNER).id
+
+    def kept() -> dict[str, int]:
+        paths = {key: jobs.files.path(key) for key in jobs.files.keys(f"jobs/{id}/work")}
+        return {key: path.stat().st_mtime_ns for key, path in paths.items() if path}
+
+    with place.working() as worker:
+        until(lambda: len(kept()) >= 4)  # the small picture, and steps of tiles
+        worker.kill()
+    killed = kept()
+    with place.working("--drain", "0.01") as worker:
+        until(lambda: len(kept()) > len(killed))
+        assert worker.leave() == 0
+    assert kept().items() >= killed.items(), "a step was made again"
+    with place.working():
+        (job,) = finished(jobs, [id])
+    (whole,) = finished(served, [served.submit(order, OWNER).id])
+    assert job.status == "completed" and job.attempts == 3 and whole.attempts == 1
+    assert digests(jobs, job) == digests(served, whole)
+
+
 def test_deleting_cancels_what_runs(served: Jobs) -> None:
     ids = [served.submit(Order(**LONG | {"seconds": 300.0}), OWNER).id for _ in range(2)]
     until(lambda: all(served.files.keys(f"jobs/{id}/work") for id in ids))
