@@ -219,6 +219,7 @@ class Extras(BaseModel):
     keep: list[list[float]]
     trim: list[float] | None
     storyboard: dict[str, Any] | None
+    characters: int = Field(description="How many were ordered; notes say how they were shown.")
     notes: list[str] = Field(description="What was done to give what was asked for.")
     delivered: Delivered | None
     has_preview: bool

@@ -64,6 +64,7 @@ def _extras(job: Job, ahead: int | None) -> schemas.Extras:
         keep=[list(stretch) for stretch in order.keep],
         trim=None if order.trim is None else list(order.trim),
         storyboard=order.story,
+        characters=len(order.characters),
         notes=list(delivered.notes) if delivered else [],
         delivered=told,
         has_preview=PREVIEW in job.outputs,

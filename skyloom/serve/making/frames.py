@@ -22,6 +22,7 @@ from skyloom.motion import MotionPath
 from skyloom.pipeline import Skyloom
 from skyloom.request import Request
 from skyloom.sampler import Progress
+from skyloom.serve.making.cast import reference, shown_note, unseen_note
 from skyloom.serve.making.sizes import Size, delivered_size, made_size, scaled_to, scaling
 from skyloom.serve.order import Order, as_story
 from skyloom.sound import Part
@@ -104,7 +105,8 @@ class _Edited:
         self.skyloom.latent_shape(edit.request)
         count = length(edit)
         self._place_sounds(edit, count)
-        notes = [*self.notes, *scaling(self.made, self.size), *_notes(self.skyloom, edit.request)]
+        notes = [*self.notes, *self._cast_note(), *scaling(self.made, self.size)]
+        notes += _notes(self.skyloom, edit.request)
         kept = self._kept(edit, count)
 
         def frames(tell: Progress) -> Iterator[Frames]:
@@ -207,16 +209,16 @@ class _Edited:
     def _generate(self) -> Edit:
         if self.order.loop:
             return edits.loop(self.request, self.stride)
-        characters = self.order.characters
-        if not characters:
+        frame = reference(self.order, self.inputs, self.made)
+        if frame is None:
             return Edit(self.request)
-        if len(characters) > 1:
-            self.notes.append("the model is shown the first character only")
-        seen = Condition(
-            Video(self._fit("character:0").frames[:1], self.request.fps),
-            strength=REFERENCE_STRENGTH,
-        )
+        seen = Condition(Video(frame, self.request.fps), strength=REFERENCE_STRENGTH)
         return Edit(replace(self.request, given=(seen,)))
+
+    def _cast_note(self) -> list[str]:
+        if self.order.operation == "generate" and not self.order.loop:
+            return shown_note(self.order)
+        return unseen_note(self.order, "only clips of words and storyboards can have them")
 
     def _image(self) -> Edit:
         return Edit(self.request)
@@ -275,17 +277,13 @@ def _film(order: Order, skyloom: Skyloom, inputs: Mapping[str, Path]) -> Making:
     made = made_size(size, skyloom, False)
     story = replace(story, size=made)
     plan = skyloom.plan(story)
-    reference = None
-    notes = list(plan.notes)
-    if order.characters:
-        fitted = fit(inputs["character:0"], size=made, fps=story.fps)
-        reference = fitted.video.frames[:1]
-        if len(order.characters) > 1:
-            notes.append("the model is shown the first character only")
-    notes += scaling(made, size)
+    cast = reference(order, inputs, made)
+    anew = any(shot.cut and shot.given is None for shot in story.shots)
+    seen = shown_note(order) if anew else unseen_note(order, "each shot has its own beginning")
+    notes = [*plan.notes, *seen, *scaling(made, size)]
 
     def frames(tell: Progress) -> Iterator[Frames]:
-        for piece in skyloom.film(story, plan, tell, reference):
+        for piece in skyloom.film(story, plan, tell, cast):
             yield scaled_to(piece, size)
 
     steps = sum(map(skyloom.steps, plan.requests))
