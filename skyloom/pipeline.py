@@ -18,7 +18,7 @@ from skyloom import edit as edits
 from skyloom.autoencoder.tiling import piece_size
 from skyloom.canvas import Canvas
 from skyloom.condition import Given
-from skyloom.deblocking import deblocked
+from skyloom.deblocking import deblocked, level
 from skyloom.device import pick_device, pick_dtype
 from skyloom.edit import Edit, shown
 from skyloom.fitting import fit
@@ -341,7 +341,8 @@ class Skyloom:
         alone = 1 if first else 0
         for pixels in self.autoencoder.decode_stream(moved, first):
             levels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-            frames = rearrange(levels, "c f h w -> f h w c").cpu().numpy()
+            pictures = rearrange(levels, "c f h w -> f h w c").cpu().numpy()
+            frames = level(pictures, self.autoencoder.stride[1])
             if alone:
                 yield frames[:alone]
             rest = frames[alone:]

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from skyloom.deblocking import deblocked
+from skyloom.deblocking import deblocked, level
 
 SIZE = (16, 24)
 
 
 def pulsing(lengths: list[int], levels: list[int]) -> Iterator[np.ndarray]:
-    for length, level in zip(lengths, levels, strict=True):
-        yield np.full((length, *SIZE, 3), level, np.uint8)
+    for length, grey in zip(lengths, levels, strict=True):
+        yield np.full((length, *SIZE, 3), grey, np.uint8)
 
 
 def steps(frames: np.ndarray) -> np.ndarray:
@@ -56,3 +56,42 @@ def test_a_picture_alone_is_left_as_it_is() -> None:
     (picture,) = pulsing([1], [7])
     assert np.array_equal(next(deblocked(iter([picture]))), picture)
     assert not list(deblocked(iter([])))
+
+
+def squares(step: int) -> np.ndarray:
+    """Two frames of 48x32 in squares of 16, every second one `step` levels lighter."""
+    down, across = np.arange(32) // 16, np.arange(48) // 16
+    lighter = (down[:, None] + across[None]) % 2 * step
+    return np.broadcast_to(100 + lighter[None, :, :, None], (2, 32, 48, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("step", [4, 12, 20])
+def test_squares_of_latents_are_levelled_to_both_sides(step: int) -> None:
+    frames = level(squares(step), 16)
+    across = np.abs(np.diff(frames.astype(int), axis=2))
+    down = np.abs(np.diff(frames.astype(int), axis=1))
+    assert max(across.max(), down.max()) <= max(1, round(0.35 * step))
+    assert (frames[:, 8, 8] == 100).all() and (frames[:, 8, 24] == 100 + step).all()
+    middle = frames[0, 8, 12:20, 0].astype(int)
+    assert (np.diff(middle) >= 0).all()  # it rises and never falls: no halo beside the line
+
+
+def test_edges_of_things_texture_and_lines_elsewhere_stay() -> None:
+    edge = squares(80)
+    assert np.array_equal(level(edge, 16), edge)
+    noise = np.random.default_rng(0).integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
+    changed = np.abs(level(noise, 16).astype(int) - noise)
+    assert changed.mean() < 3
+    elsewhere = np.roll(squares(20), 8, axis=(1, 2))
+    inside = np.abs(level(elsewhere, 16).astype(int) - elsewhere)
+    assert inside.max() <= 1
+
+
+def test_a_slope_is_no_step() -> None:
+    slope = np.broadcast_to(np.arange(48, dtype=np.uint8)[None, None, :, None] * 4, (1, 32, 48, 3))
+    assert np.array_equal(level(slope, 16), slope)
+
+
+def test_frames_do_not_know_of_each_other() -> None:
+    frames = np.concatenate([squares(12), squares(20)])
+    assert np.array_equal(level(frames, 16)[2:], level(frames[2:], 16))
