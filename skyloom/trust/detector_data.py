@@ -197,9 +197,9 @@ class DetectorClips:
         coder = self._skyloom.autoencoder
         pixels = rearrange(torch.from_numpy(clip.frames), "f h w c -> 1 c f h w")
         pixels = pixels.to(coder.latent_mean.dtype) / 127.5 - 1
-        made = coder.decode(coder.encode(pixels))
-        levels = ((made[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return Video(rearrange(levels, "c f h w -> f h w c").numpy(), clip.fps)
+        (latents,) = coder.encode(pixels)
+        made = self._skyloom.decode_stream(iter([latents]))  # as whatever is made reaches its file
+        return Video(np.concatenate(list(made)), clip.fps)
 
 
 def graphics(
