@@ -19,7 +19,7 @@ sizes=128x128,128x128,128x128,160x96,96x160,64x64
 "$skyloom" prepare "$out/world" -o "$out/prepared" --model "$out/default_autoencoder/model"
 "$skyloom" train transformer runs/default_transformer.toml "out=$out/default_transformer" \
     "data=$out/prepared" "autoencoder=$out/default_autoencoder/model"
-"$python" -m skyloom.bench.judge_training runs/default_judge.toml \
+"$python" -m skyloom.bench.judges.training runs/default_judge.toml \
     "out=$out/default_judge" "data=[\"$out/world\"]"
 "$skyloom" bench reconstruction --model "$out/default_transformer/model" --json "$out/reconstruction.json"
 "$skyloom" bench adherence --model "$out/default_transformer/model" --json "$out/adherence.json"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skyloom.bench.attributes import ATTRIBUTES
-from skyloom.bench.judges import FOLDER, load_judge
+from skyloom.bench.judges.attributes import ATTRIBUTES
+from skyloom.bench.judges.judge import FOLDER, load_judge
 from skyloom.bench.prompts import Prompt, held_out_prompts
 from skyloom.bench.table import format_table, percent, write_json
 from skyloom.bench.tally import Tally

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skyloom.bench import minute, restyling, stories
-from skyloom.bench.edit_figures import measure, summary
-from skyloom.bench.judges import FOLDER, NAME, Judge, load_judge
-from skyloom.bench.operations import FPS, HeldOut, Watched, held_out_clips
+from skyloom.bench.edits import minute, restyling, stories
+from skyloom.bench.edits.figures import measure, summary
+from skyloom.bench.edits.operations import FPS, HeldOut, Watched, held_out_clips
+from skyloom.bench.judges.judge import FOLDER, NAME, Judge, load_judge
 from skyloom.bench.quality import psnr
 from skyloom.bench.table import Cell, format_table, percent, write_json
 from skyloom.modelfolder import load_model

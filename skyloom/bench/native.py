@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from skyloom.autoencoder.folder import load_autoencoder
-from skyloom.bench.native_arms import NativeModel, prepare_data, train_arms
-from skyloom.bench.native_data import ARMS, FPS, SIZES, NativeData, scene_of, write_data
-from skyloom.bench.native_judge import FramingJudge, JudgeTraining, judge_for, judged
-from skyloom.bench.race import machine
+from skyloom.bench.natives.arms import NativeModel, prepare_data, train_arms
+from skyloom.bench.natives.data import ARMS, FPS, SIZES, NativeData, scene_of, write_data
+from skyloom.bench.natives.judge import FramingJudge, JudgeTraining, judge_for, judged
+from skyloom.bench.races.race import machine
 from skyloom.bench.table import Cell, format_table, percent, write_json
 from skyloom.errors import UserError
 from skyloom.files import atomic_path
@@ -84,7 +84,7 @@ def run(
     Raises:
         UserError: the folder holds another experiment or cannot be written, or a training failed.
     """
-    from skyloom.bench.native_picture import draw
+    from skyloom.bench.natives.picture import draw
 
     config = config or NativeConfig()
     bundled = Path(__file__).parents[1] / "weights"

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from skyloom.bench.operations import FPS, held_out_clips
+from skyloom.bench.edits.operations import FPS, held_out_clips
 from skyloom.pipeline import Skyloom
 from skyloom.progress import track
 from skyloom.request import Request

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from skyloom.bench.attributes import asked_of
+from skyloom.bench.judges.attributes import asked_of
 from skyloom.world.captions import tell
 from skyloom.world.sampling import sample_scene
 from skyloom.world.scene import TIERS, Scene

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skyloom.bench.race import count_flops, interleaved, machine, matmul
+from skyloom.bench.races.race import count_flops, interleaved, machine, matmul
 from skyloom.bench.table import Cell, format_table, percent, write_json
 
 if TYPE_CHECKING:

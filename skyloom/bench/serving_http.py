@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from skyloom.bench.race import interleaved, machine
+from skyloom.bench.races.race import interleaved, machine
 from skyloom.bench.serving import PROMPTS, SIZES
 from skyloom.bench.table import Cell, format_table, write_json
 from skyloom.errors import UserError

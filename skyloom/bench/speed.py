@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from skyloom.bench.child import run_verb
-from skyloom.bench.peers import RaceShape
-from skyloom.bench.race import machine, packing, race
+from skyloom.bench.races.peers import RaceShape
+from skyloom.bench.races.race import machine, packing, race
 from skyloom.bench.table import Cell, format_table, percent, write_json
 
 PROMPT = "a red ball rolls across the snow at sunset, the camera orbits left"

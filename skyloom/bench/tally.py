@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from skyloom.bench.attributes import ATTRIBUTES
+from skyloom.bench.judges.attributes import ATTRIBUTES
 
 
 class Tally:

@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from skyloom.bench import loader
-from skyloom.bench.decoding import decoding
-from skyloom.bench.peers import RaceShape
-from skyloom.bench.race import machine
+from skyloom.bench.races import loader
+from skyloom.bench.races.decoding import decoding
+from skyloom.bench.races.peers import RaceShape
+from skyloom.bench.races.race import machine
+from skyloom.bench.races.training import BUDGET, SHAPE, race, wasted
 from skyloom.bench.table import Cell, format_table, percent, write_json
-from skyloom.bench.training_race import BUDGET, SHAPE, race, wasted
 from skyloom.train.kernels import bound_kernel_caches
 
 ROUNDS, QUICK_ROUNDS = 6, 3

@@ -107,7 +107,7 @@ class Samples:
 
     def _judged(self) -> dict[str, float]:
         """The share of attributes of held-out prompts that the judge sees in their clips."""
-        from skyloom.bench.judges import load_judge
+        from skyloom.bench.judges.judge import load_judge
         from skyloom.bench.prompts import held_out_prompts
         from skyloom.bench.tally import Tally
 

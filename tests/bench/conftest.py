@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tiny import shaken
 
-from skyloom.bench.judge_network import JudgeConfig, JudgeNetwork
-from skyloom.bench.judges import Judge, load_judge, save_judge
+from skyloom.bench.judges.judge import Judge, load_judge, save_judge
+from skyloom.bench.judges.network import JudgeConfig, JudgeNetwork
 from skyloom.video import Video, write
 from skyloom.world.sampling import sample_scene
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from skyloom.bench.adherence import run, table
-from skyloom.bench.judge_training import test_judge as measure_judge
-from skyloom.bench.judges import ACCURACY, NAME, load_judge
+from skyloom.bench.judges.judge import ACCURACY, NAME, load_judge
+from skyloom.bench.judges.training import test_judge as measure_judge
 from skyloom.bench.table import write_json
 from skyloom.errors import UserError
 from skyloom.video import read

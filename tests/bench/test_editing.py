@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from skyloom.bench import minute
-from skyloom.bench.edit_figures import (
+from skyloom.bench.editing import NO_JUDGE, _judged, run, table
+from skyloom.bench.edits import minute
+from skyloom.bench.edits.figures import (
     boundary_jump,
     continuation_figures,
     given_figures,
@@ -16,11 +17,10 @@ from skyloom.bench.edit_figures import (
     seam_figures,
     summary,
 )
-from skyloom.bench.editing import NO_JUDGE, _judged, run, table
-from skyloom.bench.operations import Done, HeldOut, Watched, held_out_clips, tasks
-from skyloom.bench.restyling import displacement, new_words
-from skyloom.bench.restyling import measure as restyled
-from skyloom.bench.seams import Seam, coarse_error, crossfade, differences, frozen, jump, turn
+from skyloom.bench.edits.operations import Done, HeldOut, Watched, held_out_clips, tasks
+from skyloom.bench.edits.restyling import displacement, new_words
+from skyloom.bench.edits.restyling import measure as restyled
+from skyloom.bench.edits.seams import Seam, coarse_error, crossfade, differences, frozen, jump, turn
 from skyloom.edit import shown
 from skyloom.modelfolder import load_model
 from skyloom.video import Video

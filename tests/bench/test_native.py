@@ -11,7 +11,7 @@ from tiny import Tiny
 from skyloom import video
 from skyloom.autoencoder.folder import load_autoencoder
 from skyloom.bench import native
-from skyloom.bench.native_data import (
+from skyloom.bench.natives.data import (
     ARMS,
     MARGIN,
     SIDE,
@@ -22,7 +22,7 @@ from skyloom.bench.native_data import (
     pixels_of,
     seen_through,
 )
-from skyloom.bench.native_judge import (
+from skyloom.bench.natives.judge import (
     VIEW,
     JudgeTraining,
     LargePictures,

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from skyloom.bench.child import STOPWATCH
-from skyloom.bench.peers import RaceShape, racers
-from skyloom.bench.race import count_flops, interleaved, packing, race
+from skyloom.bench.races.peers import RaceShape, racers
+from skyloom.bench.races.race import count_flops, interleaved, packing, race
 from skyloom.bench.speed import table, world
 
 TINY = RaceShape(width=32, depth=1, heads=2, grid=(2, 2, 2), text=3)

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from skyloom.bench import loader, training
-from skyloom.bench.decoding import decoding
-from skyloom.bench.peers import RaceShape
-from skyloom.bench.training_race import LONGEST, MIX, batch_of_the_mix, race, tokens_of, wasted
+from skyloom.bench import training
+from skyloom.bench.races import loader
+from skyloom.bench.races.decoding import decoding
+from skyloom.bench.races.peers import RaceShape
+from skyloom.bench.races.training import LONGEST, MIX, batch_of_the_mix, race, tokens_of, wasted
 
 TINY = RaceShape(width=32, depth=1, heads=2, grid=LONGEST, text=3)
 

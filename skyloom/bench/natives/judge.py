@@ -22,8 +22,8 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 from skyloom.autoencoder.model import Autoencoder
-from skyloom.bench.judge_network import Residual
-from skyloom.bench.native_data import (
+from skyloom.bench.judges.network import Residual
+from skyloom.bench.natives.data import (
     MARGIN,
     SIZES,
     Box,

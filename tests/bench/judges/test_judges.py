@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from skyloom.bench.attributes import ROLES
-from skyloom.bench.judge_data import LEARNT
-from skyloom.bench.judge_network import (
+from skyloom.bench.judges.attributes import ROLES
+from skyloom.bench.judges.data import LEARNT
+from skyloom.bench.judges.judge import ACCURACY, NAME, Judge, load_judge, looked_at, save_judge
+from skyloom.bench.judges.network import (
     MARGIN,
     PORTRAIT,
     Boxes,
@@ -17,8 +18,7 @@ from skyloom.bench.judge_network import (
     boxes_of,
     portraits,
 )
-from skyloom.bench.judge_training import JudgeRecipe, JudgeTask, finding_loss, main, words_loss
-from skyloom.bench.judges import ACCURACY, NAME, Judge, load_judge, looked_at, save_judge
+from skyloom.bench.judges.training import JudgeRecipe, JudgeTask, finding_loss, main, words_loss
 from skyloom.bench.tally import Tally
 from skyloom.errors import UserError
 from skyloom.video import Video

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from skyloom.bench.operations import Done, HeldOut, Task, Watched, tasks
-from skyloom.bench.quality import psnr
-from skyloom.bench.seams import (
+from skyloom.bench.edits.operations import Done, HeldOut, Task, Watched, tasks
+from skyloom.bench.edits.seams import (
     LOOP_LIMIT,
     SEAM_LIMIT,
     Frames,
@@ -27,6 +26,7 @@ from skyloom.bench.seams import (
     squared_error,
     turn,
 )
+from skyloom.bench.quality import psnr
 from skyloom.canvas import Canvas
 
 EXACT = 100.0

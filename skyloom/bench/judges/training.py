@@ -1,6 +1,6 @@
 """Teaching the judges on the world's truth, and finding out how far they can be trusted.
 
-python -m skyloom.bench.judge_training runs/default_judge.toml [key=value ...] [--minutes M]
+python -m skyloom.bench.judges.training runs/default_judge.toml [key=value ...] [--minutes M]
 """
 
 import argparse
@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from skyloom.bench.attributes import ROLES
-from skyloom.bench.judge_data import JudgeBatch, JudgeClips
-from skyloom.bench.judge_network import Boxes, Findings, JudgeConfig, JudgeNetwork
-from skyloom.bench.judges import ACCURACY, NAME, Judge, load_judge, looked_at, save_judge
+from skyloom.bench.judges.attributes import ROLES
+from skyloom.bench.judges.data import JudgeBatch, JudgeClips
+from skyloom.bench.judges.judge import ACCURACY, NAME, Judge, load_judge, looked_at, save_judge
+from skyloom.bench.judges.network import Boxes, Findings, JudgeConfig, JudgeNetwork
 from skyloom.bench.prompts import held_out_prompts
 from skyloom.bench.table import write_json
 from skyloom.bench.tally import Tally

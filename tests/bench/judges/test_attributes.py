@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from skyloom.bench.attributes import (
+from skyloom.bench.judges.attributes import (
     ATTRIBUTES,
     asked_of,
     canonical,

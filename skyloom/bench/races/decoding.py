@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from skyloom.bench.race import interleaved
+from skyloom.bench.races.race import interleaved
 from skyloom.decoding import open_source, upright
 from skyloom.extras import need
 from skyloom.video import VideoWriter

@@ -18,7 +18,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from skyloom.bench.attributes import (
+from skyloom.bench.judges.attributes import (
     CLIP_WORDS,
     ROLES,
     SUBJECT_WORDS,
@@ -27,7 +27,7 @@ from skyloom.bench.attributes import (
     scene_of,
     words_of,
 )
-from skyloom.bench.moments import chosen, moments, seen_size, to_scale
+from skyloom.bench.judges.moments import chosen, moments, seen_size, to_scale
 from skyloom.data.order import shuffled
 from skyloom.data.raw import RawDataset, RawRow
 

@@ -17,7 +17,7 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from skyloom.bench.attributes import CLIP_WORDS, ROLES, SUBJECT_WORDS
+from skyloom.bench.judges.attributes import CLIP_WORDS, ROLES, SUBJECT_WORDS
 
 STILL_WORDS = ("place", "time", "weather", "look", "surface")
 """Words of the clip that a single frame shows."""

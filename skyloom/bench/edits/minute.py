@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from skyloom.bench.child import run_verb
-from skyloom.bench.judges import Judge
+from skyloom.bench.edits.seams import motion, over
+from skyloom.bench.judges.judge import Judge
 from skyloom.bench.prompts import Prompt, held_out_prompts
-from skyloom.bench.seams import motion, over
 from skyloom.bench.tally import Tally
 from skyloom.progress import track
 from skyloom.video import Video, read_chunks

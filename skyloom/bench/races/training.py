@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from skyloom.bench.peers import Grid, Racer, RaceShape, Step, packed_step, racers
-from skyloom.bench.race import count_flops, interleaved, matmul, training_step
+from skyloom.bench.races.peers import Grid, Racer, RaceShape, Step, packed_step, racers
+from skyloom.bench.races.race import count_flops, interleaved, matmul, training_step
 from skyloom.data.packing import BatchPlan, costs, idle, waste
 from skyloom.transformer.model import Transformer
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from skyloom.bench.attributes import ROLES, canonical, mirrored, words_of
-from skyloom.bench.judge_data import LEARNT, JudgeClips, boxes_of, places_of, spoiled
-from skyloom.bench.moments import chosen, moments, seen_size, to_scale
+from skyloom.bench.judges.attributes import ROLES, canonical, mirrored, words_of
+from skyloom.bench.judges.data import LEARNT, JudgeClips, boxes_of, places_of, spoiled
+from skyloom.bench.judges.moments import chosen, moments, seen_size, to_scale
 from skyloom.video import Video
 from skyloom.world.sampling import sample_scene
 

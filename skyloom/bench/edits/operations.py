@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from skyloom import edit
-from skyloom.bench.seams import differences
+from skyloom.bench.edits.seams import differences
 from skyloom.canvas import Canvas
 from skyloom.condition import Condition
 from skyloom.edit import Edit

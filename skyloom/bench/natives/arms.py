@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skyloom.autoencoder.folder import load_autoencoder
-from skyloom.bench.native_data import ARMS
+from skyloom.bench.natives.data import ARMS
 from skyloom.data.prepare import prepare
 from skyloom.device import pick_device, pick_dtype
 from skyloom.errors import UserError

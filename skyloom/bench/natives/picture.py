@@ -11,8 +11,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from skyloom import video
-from skyloom.bench.native_data import ARMS, SIZES
-from skyloom.bench.native_judge import FramingJudge, judged
+from skyloom.bench.natives.data import ARMS, SIZES
+from skyloom.bench.natives.judge import FramingJudge, judged
 from skyloom.bench.pictures import Strip, titled
 from skyloom.data.raw import RawDataset
 from skyloom.files import atomic_path

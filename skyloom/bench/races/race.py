@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from skyloom.bench.peers import ROUTED, RaceShape, Step, packed_step, racers
+from skyloom.bench.races.peers import ROUTED, RaceShape, Step, packed_step, racers
 from skyloom.progress import track
 from skyloom.transformer.model import Transformer
 

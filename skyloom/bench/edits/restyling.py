@@ -14,11 +14,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from skyloom import edit
-from skyloom.bench.attributes import asked_of, words_of
-from skyloom.bench.judge_network import boxes_of
-from skyloom.bench.judges import Judge, looked_at
-from skyloom.bench.moments import chosen, to_scale
-from skyloom.bench.operations import FPS, HeldOut
+from skyloom.bench.edits.operations import FPS, HeldOut
+from skyloom.bench.judges.attributes import asked_of, words_of
+from skyloom.bench.judges.judge import Judge, looked_at
+from skyloom.bench.judges.moments import chosen, to_scale
+from skyloom.bench.judges.network import boxes_of
 from skyloom.bench.tally import Tally
 from skyloom.pipeline import Skyloom
 from skyloom.progress import track

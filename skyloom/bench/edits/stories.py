@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from skyloom.bench.attributes import SUBJECT_WORDS, words_of
-from skyloom.bench.judges import Judge
-from skyloom.bench.operations import FPS
+from skyloom.bench.edits.operations import FPS
+from skyloom.bench.judges.attributes import SUBJECT_WORDS, words_of
+from skyloom.bench.judges.judge import Judge
 from skyloom.bench.prompts import held_out_prompts
 from skyloom.bench.tally import Tally
 from skyloom.pipeline import Skyloom

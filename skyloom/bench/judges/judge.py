@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skyloom.bench.judge_data import LEARNT
-from skyloom.bench.judge_network import JudgeConfig, JudgeNetwork
-from skyloom.bench.moments import chosen, to_scale
+from skyloom.bench.judges.data import LEARNT
+from skyloom.bench.judges.moments import chosen, to_scale
+from skyloom.bench.judges.network import JudgeConfig, JudgeNetwork
 from skyloom.config import from_dict, to_dict
 from skyloom.errors import UserError
 from skyloom.storage import load_component, save_component
 from skyloom.video import Video
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 NAME = "judge"
 ACCURACY = "accuracy.json"
 LOOKED = 6

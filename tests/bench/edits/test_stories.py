@@ -2,8 +2,8 @@
 
 import pytest
 
-from skyloom.bench import stories
 from skyloom.bench.editing import _judged
+from skyloom.bench.edits import stories
 from skyloom.bench.tally import Tally
 from skyloom.world.holdout import is_held_out_triple
 

@@ -1,0 +1,1 @@
+"""The experiment of native sizes against square crops, in parts."""

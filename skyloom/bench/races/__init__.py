@@ -1,0 +1,1 @@
+"""Side by side with others: transformers of diffusers, loaders, decoders."""
