@@ -1,1 +1,1 @@
-"""The judges of generated clips: what they are, what they learn from, how far they can be trusted."""
+"""The judges of generated clips: what they learn from, how far they can be trusted."""
