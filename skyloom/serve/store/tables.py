@@ -13,8 +13,9 @@ from skyloom.extras import need
 
 T = TypeVar("T")
 
-QUEUE_POLL = 0.1
-"""Seconds between two looks of a worker into its queue."""
+QUEUE_POLL = 0.2
+"""Seconds between two looks of a worker into its queue: DBOS has no other way to hear of a job.
+Each look costs some 2 ms of processor time, in a worker that has nothing to do too."""
 APPLICATION = "skyloom"
 VERSION = "1"
 """Of what a workflow's steps mean; workers of one version go on with each other's jobs."""
