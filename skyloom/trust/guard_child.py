@@ -140,12 +140,14 @@ class Flashing:
 
 
 def _lists() -> str:
-    """Read the lists of words, which takes a while once; their version."""
-    from skyloom.trust import rules  # noqa: F401 - what the first prompt needs
-    from skyloom.trust.lexicon import lexicon, version
+    """Read the lists of words and names, which takes a while once; their version."""
+    from skyloom.trust import rules
+    from skyloom.trust.lexicon import lexicon
+    from skyloom.trust.names import names
 
     lexicon()
-    return version()
+    names()
+    return rules.version()
 
 
 def _read(stream: BinaryIO, count: int) -> bytes:

@@ -9,7 +9,6 @@ counts only where the prompt is in that language; so does any word of up to four
 not English, because in another language it may mean anything.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -315,12 +314,3 @@ def _ages() -> Iterable[str]:
 
 def _kept(terms: Iterable[str], leave_out: frozenset[str]) -> list[str]:
     return [term for term in terms if term not in leave_out]
-
-
-@cache
-def version() -> str:
-    """The first letters of the hash of the bundled lists."""
-    digest = hashlib.sha256()
-    for path in sorted(FOLDER.glob("*.txt")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]

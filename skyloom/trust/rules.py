@@ -4,9 +4,12 @@ Single words decide only where nothing innocent is said with them; most rules ar
 of the class `innocent` ("killer whale", "blood orange") covers its own words and no others.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
+from functools import cache
 
-from skyloom.trust.lexicon import Hit, Lexicon, lexicon
+from skyloom.trust.lexicon import FOLDER, Hit, Lexicon, lexicon
+from skyloom.trust.names import Names, files, names
 from skyloom.trust.normalise import Reading, read
 from skyloom.trust.verdict import Finding
 
@@ -21,18 +24,29 @@ AFTER = 4
 """Tokens after a verb within which whom it is done to stands."""
 
 
-def findings(text: str, strict: bool = False, words: Lexicon | None = None) -> list[Finding]:
+def findings(
+    text: str, strict: bool = False, words: Lexicon | None = None, known: Names | None = None
+) -> list[Finding]:
     """What the rules find in a prompt, the gravest first.
 
     Args:
         strict: also bare skin in art, suggestive clothes, violence without injuries, and hate
             symbols and gore in lessons and museums.
-        words: other lists than the bundled ones.
+        words, known: other lists and names than the bundled ones.
     """
     reading = read(text)
-    found = Found((words or lexicon()).hits(reading))
+    found = Found([*(words or lexicon()).hits(reading), *(known or names()).hits(reading)])
     rules = (minors, sexual, violence, self_harm, hate, celebrity, work)
     return [finding for rule in rules for finding in rule(found, reading, strict)]
+
+
+@cache
+def version() -> str:
+    """The first letters of the hash of the bundled lists of words and names."""
+    digest = hashlib.sha256()
+    for path in [*sorted(FOLDER.glob("*.txt")), *files()]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 class Found:
