@@ -337,6 +337,19 @@ def test_characters_are_kept_listed_and_forgotten(idle: Server, clip: bytes) -> 
     assert post(idle, "/v1/videos/characters", {"name": ""}, {"video": clip}).status == 400
 
 
+def test_several_characters_are_ordered_and_no_more_than_eight(idle: Server, clip: bytes) -> None:
+    made = [
+        post(idle, "/v1/videos/characters", {"name": name}, {"video": clip})
+        for name in ("Ada", "Ben")
+    ]
+    ids = [each.json["id"] for each in made]
+    with_both = post(idle, "/v1/videos", {**BALL, "characters": ",".join(ids)})
+    assert with_both.status == 200 and with_both.json["skyloom"]["characters"] == 2
+    assert post(idle, "/v1/videos", BALL).json["skyloom"]["characters"] == 0
+    crowd = idle.ask("POST", "/v1/videos", {**BALL, "characters": ids[:1] * 9})
+    assert crowd.status == 400 and crowd.error["param"] == "characters"
+
+
 def test_an_order_against_policy_is_refused_and_leaves_nothing(idle: Server) -> None:
     before = idle.ask("GET", "/v1/queue").json["queued"]
     answer = idle.ask("POST", "/v1/videos", {"prompt": "a naked child", **SMALL})
