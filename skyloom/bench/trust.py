@@ -23,7 +23,7 @@ MARKING = "skyloom.bench.trust_marking"
 """Has `figures()` and `table(figures)`: what marks and signatures keep of their promises."""
 DETECTOR_NEEDS = {"clean": 0.98, "crf 30": 0.93, "half size": 0.93}
 FOLDER = Path("out/detector")
-"""Where the detector's clips are kept, see skyloom/trust/detector_training.py."""
+"""Where the detector's clips are kept, see skyloom/trust/detecting/training.py."""
 
 
 def prompts(path: Path = PROMPTS) -> list[tuple[str, str]]:
@@ -98,7 +98,7 @@ def guard_figures(path: Path) -> dict[str, Any]:
 
 def flash_figures() -> dict[str, Any]:
     """How many of the clips that flash, and of those that do not, are told right."""
-    from skyloom.trust.flashing import flashes
+    from skyloom.trust.guards.flashing import flashes
 
     right = [flashes(frames, 24.0).safe == safe for frames, safe in flashing_clips()]
     return {"right": float(np.mean(right)), "clips": len(right)}
@@ -122,8 +122,8 @@ def flashing_clips() -> list[tuple[np.ndarray, bool]]:
 def detector_figures(folder: Path) -> dict[str, Any] | None:
     """AUC on the held-out clips in a folder; None where there are none."""
     from skyloom.trust import detector
-    from skyloom.trust.detector_data import DetectorClips
-    from skyloom.trust.detector_training import measure
+    from skyloom.trust.detecting.data import DetectorClips
+    from skyloom.trust.detecting.training import measure
 
     clips = list(DetectorClips(folder, "heldout").there())
     if not any(clip.made for clip in clips):
@@ -169,7 +169,7 @@ def table(figures: Mapping[str, Any]) -> str:
     if "detector" in figures and not found:
         notes.append(
             f"The detector's held-out clips are not in '{FOLDER}': "
-            "python -m skyloom.trust.detector_training makes them."
+            "python -m skyloom.trust.detecting.training makes them."
         )
     text = format_table("trust", ("figure", "measured", "must reach"), rows, notes)
     if figures.get("marking"):

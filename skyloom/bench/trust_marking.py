@@ -25,9 +25,9 @@ from skyloom.errors import UserError
 from skyloom.extras import need
 from skyloom.framing import cover
 from skyloom.progress import track
-from skyloom.trust.coding import PAYLOAD_BITS
-from skyloom.trust.finding import find, search
-from skyloom.trust.observing import observe
+from skyloom.trust.marks.coding import PAYLOAD_BITS
+from skyloom.trust.marks.finding import find, search
+from skyloom.trust.marks.observing import observe
 from skyloom.trust.watermark import Mark, marked
 from skyloom.video import Video
 
@@ -221,9 +221,9 @@ def _cost() -> dict[str, float]:
     """
     from skyloom.pipeline import Skyloom
     from skyloom.request import Request
-    from skyloom.trust import certificates
     from skyloom.trust.keys import Credentials
     from skyloom.trust.provenance import Claim, sign
+    from skyloom.trust.signing import certificates
 
     now = datetime.now(UTC)
     issued = certificates.issue(now - timedelta(hours=1), now + timedelta(days=1))

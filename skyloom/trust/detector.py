@@ -1,9 +1,10 @@
 """The detector: whether this model made a clip, told from its pixels without any mark.
 
 A linear classifier weighs the traces that a decoder leaves in crops of pairs of frames, at the
-resolution they have, see skyloom/trust/traces.py. Its probability is calibrated on clips that it
-was not taught; it says "cannot tell" between the two, on sizes it does not know, and where a clip
-is unlike all it was taught. It is taught anew for each model: skyloom/trust/detector_training.py.
+resolution they have, see skyloom/trust/detecting/traces.py. Its probability is calibrated on clips
+that it was not taught; it says "cannot tell" between the two, on sizes it does not know, and where
+a clip is unlike all it was taught. It is taught anew for each model by
+skyloom/trust/detecting/training.py.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from jaxtyping import Float32, UInt8
 
 from skyloom.trust import bundled
 from skyloom.trust.bundled import Stored, read_stored
-from skyloom.trust.traces import traces
+from skyloom.trust.detecting.traces import traces
 from skyloom.video import Video, read_chunks
 
 WEIGHTS = bundled.WEIGHTS / "detector.safetensors"
@@ -125,7 +126,7 @@ def load(path: Path = WEIGHTS) -> Detector:
     Raises:
         UserError: the file is missing or damaged.
     """
-    return read_stored(path, "The detector", "skyloom.trust.detector_training", _built)
+    return read_stored(path, "The detector", "skyloom.trust.detecting.training", _built)
 
 
 def _built(stored: Stored) -> Detector:

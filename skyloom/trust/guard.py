@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import UInt8
 
-from skyloom.trust.child import Child, Failed
+from skyloom.trust.guards.child import Child, Failed
 from skyloom.trust.policy import Policy, load_policy
 from skyloom.trust.verdict import Finding, Ran, Verdict
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from skyloom.errors import UserError
 from skyloom.files import atomic_path, check_writable
-from skyloom.trust.carriers import KEY_BYTES
-from skyloom.trust.certificates import algorithm, issue, public, read_certificate
+from skyloom.trust.marks.carriers import KEY_BYTES
+from skyloom.trust.signing.certificates import algorithm, issue, public, read_certificate
 
 CHAIN, PRIVATE, AUTHORITY = "certificate.pem", "private.pem", "authority.pem"
 WATERMARK = "watermark.key"

@@ -24,8 +24,8 @@ from jaxtyping import Bool, UInt8
 from skyloom.errors import UserError
 from skyloom.files import atomic_path
 from skyloom.trust import keys
-from skyloom.trust.coding import PAYLOAD_BITS
 from skyloom.trust.keys import Credentials
+from skyloom.trust.marks.coding import PAYLOAD_BITS
 from skyloom.trust.provenance import (
     Claim,
     Input,

@@ -21,8 +21,8 @@ from skyloom import __version__
 from skyloom.errors import UserError
 from skyloom.extras import need
 from skyloom.files import atomic_path
-from skyloom.trust.coding import PAYLOAD_BITS
 from skyloom.trust.keys import Credentials, run_command
+from skyloom.trust.marks.coding import PAYLOAD_BITS
 
 GENERATION = "org.skyloom.generation"
 """The label of the assertion that says how a file was made."""

@@ -13,9 +13,9 @@ from typing import Any
 
 from skyloom.errors import UserError
 from skyloom.trust import keys
-from skyloom.trust.finding import Found, find
+from skyloom.trust.marks.finding import Found, find
 from skyloom.trust.provenance import payload_text
-from skyloom.trust.reading import NONE, UNREADABLE, Manifests, Statement, read_manifests
+from skyloom.trust.signing.reading import NONE, UNREADABLE, Manifests, Statement, read_manifests
 from skyloom.video import Video, read_chunks
 
 SURE = 1e-6

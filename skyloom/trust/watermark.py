@@ -1,9 +1,9 @@
 """A watermark in the pixels: what is added to each frame as it is made.
 
 Spread spectrum (Cox et al., "Secure spread spectrum watermarking for multimedia", 1997): patterns
-of a key (skyloom/trust/carriers.py) are added to the brightness, so weakly that no cell says
-anything by itself, over so many cells that together they do. `skyloom.trust.finding` looks for
-them.
+of a key (skyloom/trust/marks/carriers.py) are added to the brightness, so weakly that no cell says
+anything by itself, over so many cells that together they do. `skyloom.trust.marks.finding` looks
+for them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from skyloom.trust.carriers import BLOCK, MOVING, STILL, carriers
+from skyloom.trust.marks.carriers import BLOCK, MOVING, STILL, carriers
 
 PSNR = 43.0, 40.05
 """Decibels between a frame and the same with its mark, where it is quiet and where it is busy."""

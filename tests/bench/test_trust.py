@@ -6,7 +6,7 @@ import pytest
 
 from skyloom.bench import trust
 from skyloom.errors import UserError
-from skyloom.trust.rules import findings
+from skyloom.trust.prompts.rules import findings
 from skyloom.trust.verdict import CATEGORIES
 
 

@@ -8,8 +8,8 @@ import pytest
 from skyloom import video
 from skyloom.errors import UserError
 from skyloom.trust import detector
-from skyloom.trust.detector_data import DetectorClips, graphics
-from skyloom.trust.detector_training import auc, main, resized, through
+from skyloom.trust.detecting.data import DetectorClips, graphics
+from skyloom.trust.detecting.training import auc, main, resized, through
 from skyloom.video import Video
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from skyloom.errors import UserError
-from skyloom.trust import certificates, keys
+from skyloom.trust import keys
 from skyloom.trust.marking import Marking
 from skyloom.trust.provenance import try_out
+from skyloom.trust.signing import certificates
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from skyloom.errors import UserError
 from skyloom.trust import keys
 from skyloom.trust.marking import Marking, identity
 from skyloom.trust.provenance import Claim, inputs_of, mime, needs_sidecar, sidecar, sign
-from skyloom.trust.reading import read_manifests
+from skyloom.trust.signing.reading import read_manifests
 from skyloom.trust.verify import verify
 from skyloom.video import Video
 
@@ -209,7 +209,7 @@ def test_another_makers_manifest_is_shown_and_not_claimed(
 ) -> None:
     from datetime import UTC, datetime, timedelta
 
-    from skyloom.trust import certificates
+    from skyloom.trust.signing import certificates
 
     now = datetime.now(UTC)
     chain, private, _ = certificates.issue(now - timedelta(1), now + timedelta(1))

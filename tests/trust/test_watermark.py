@@ -13,9 +13,9 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))  # for clips.py, whatever imports these tests
 from clips import cropped, moving, scaled, through
 
-from skyloom.trust.carriers import MOVING, carriers
-from skyloom.trust.finding import find, search
-from skyloom.trust.observing import observe
+from skyloom.trust.marks.carriers import MOVING, STILL, carriers
+from skyloom.trust.marks.finding import find, search
+from skyloom.trust.marks.observing import observe
 from skyloom.trust.watermark import Mark, gathering, marked, spreading
 
 KEY = bytes(range(32))
@@ -124,6 +124,29 @@ def test_a_picture() -> None:
     for seen in (made, decoded):
         found = find([seen], 1.0, KEY)
         assert found.p_value < 1e-6 and found.payload == PAYLOAD
+
+
+@pytest.mark.parametrize("cuts", [(0.1, 0.1, 0.1, 0.1), (0.0, 0.08, 0.03, 0.0)])
+def test_a_picture_whose_edges_were_cut(cuts: tuple[float, float, float, float]) -> None:
+    rng = np.random.default_rng(1)
+    picture = moving(1, (256, 192))
+    picture = np.clip(picture + rng.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
+    top, bottom, left, right = (
+        round(cut * side) for cut, side in zip(cuts, (192, 192, 256, 256), strict=True)
+    )
+    cut = mark(picture, still=True)[:, top : 192 - bottom, left : 256 - right]
+    found = find([cut], 1.0, KEY)
+    assert found.p_value < 1e-6 and found.cropped
+    assert find([cut], 1.0, bytes(32)).p_value > 1e-4
+
+
+def test_a_picture_is_scored_through_a_view_as_its_cells_would_be() -> None:
+    seen = observe([mark(moving(1, (96, 96)), still=True)], 1.0)
+    pilot = carriers(KEY, STILL).pilot[0]
+    scores = seen.picture_scores(pilot)
+    whole = seen.whole[0]
+    first = (whole.cells[0, 0] * pilot.ravel()).sum() / whole.size[0]
+    assert scores[0] == pytest.approx(first, rel=1e-3)  # the first view leaves all of it
 
 
 def test_another_key_finds_nothing(clip: np.ndarray) -> None:

@@ -14,8 +14,8 @@ from skyloom.serve.store.files import Files
 from skyloom.serve.worker.preview import Preview
 from skyloom.serve.worker.run import Run
 from skyloom.trust import keys
-from skyloom.trust.finding import find
 from skyloom.trust.marking import Marking
+from skyloom.trust.marks.finding import find
 
 SIDE = 256
 """Pixels: the largest that a preview is, and large enough for a mark to be found in."""

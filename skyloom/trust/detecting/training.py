@@ -1,8 +1,8 @@
 """Teaching the detector: some minutes on one core, once the clips are there.
 
-python -m skyloom.trust.detector_training [--data FOLDER] [--model FOLDER] [--steps N] [--scale S]
+python -m skyloom.trust.detecting.training [--data FOLDER] [--model FOLDER] [--steps N] [--scale S]
 
-Clips are made where they are missing (skyloom/trust/detector_data.py), an hour on one core for all
+Clips are made where they are missing (skyloom/trust/detecting/data.py), an hour on one core for all
 of them. Each is seen as it is, through codecs, and smaller. What it prints is measured on held-out
 clips: other prompts, scenes, maps and footage.
 """
@@ -24,6 +24,8 @@ from skyloom import video
 from skyloom.errors import UserError
 from skyloom.files import atomic_path
 from skyloom.progress import track
+from skyloom.trust.detecting.data import DetectorClips, Labelled
+from skyloom.trust.detecting.traces import traces
 from skyloom.trust.detector import (
     MOST,
     MOST_FRAMES,
@@ -34,8 +36,6 @@ from skyloom.trust.detector import (
     crops_of,
     load,
 )
-from skyloom.trust.detector_data import DetectorClips, Labelled
-from skyloom.trust.traces import traces
 from skyloom.video import Video, VideoWriter
 
 DATA = Path("out/detector")

@@ -15,7 +15,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from skyloom.trust.normalise import Reading, Token, fold, is_script
+from skyloom.trust.prompts.normalise import Reading, Token, fold, is_script
 
 FOLDER = Path(__file__).parent / "lexicons"
 NEAR = 5

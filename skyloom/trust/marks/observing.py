@@ -14,7 +14,7 @@ import numpy as np
 from einops import rearrange, reduce
 from jaxtyping import Float32, UInt8
 
-from skyloom.trust.carriers import BLOCK, MOVING, STILL, Layout
+from skyloom.trust.marks.carriers import BLOCK, MOVING, STILL, Layout
 from skyloom.trust.watermark import LUMA, gathering
 
 SLOTS = 4
@@ -25,6 +25,9 @@ MOST_SECONDS = 60.0
 
 SIZES = (1.0, 0.96, 0.92, 0.88, 0.84, 0.8)
 """Shares of the marked frame's width and height that may be left of it."""
+
+MOST_CUT = 0.1
+"""Share of a picture's side that may have been cut off at each of its ends."""
 
 FINE = 2
 """Samples a cell, along each side."""
@@ -82,14 +85,33 @@ class Observed:
 
     @cached_property
     def cropped(self) -> list[Seen]:
-        """The same through every view that cutting the sides may leave; none of a picture."""
+        """The same through every view that cutting the sides may leave; none of a picture, whose
+        views are too many to be kept: see `picture_scores`."""
         if self.layout is STILL:
             return []
-        return self._seen_through([_view(self.layout.pilot, *view) for view in _views()])
+        return self._seen_through([_view(self.layout.pilot, *view) for view in _views(MOVING)])
+
+    def picture_scores(self, pilot: Float32[np.ndarray, "p p"]) -> Float32[np.ndarray, "h"]:
+        """How far a picture agrees with the pilot, through every view that a cut may leave.
+
+        With S the samples and R, C the views of rows and columns, the cells of a view are R' S C,
+        so that their agreement with P is <S' R P, C> and their squares sum to
+        <S' R R' S, C C'>: two products of matrices for all pairs of views, and no cells are kept.
+        """
+        (samples,) = self._blocks(self.layout.pilot)
+        every = np.stack([_view(self.layout.pilot, *view) for view in _views(self.layout)])
+        shared = rearrange(every @ every.transpose(0, 2, 1), "v s t -> (s t) v")
+        columns = rearrange(every, "v s c -> (s c) v")
+        scores = []
+        for rows in every:
+            half = samples.T @ rows
+            size = np.sqrt(np.maximum((half @ half.T).ravel() @ shared, 1e-9))
+            scores.append((half @ pilot).ravel() @ columns / size)
+        return np.concatenate(scores).astype(np.float32)
 
     def data(self, phase: int, place: int | None) -> Iterator[Float32[np.ndarray, "d d"]]:
         """Cells of the data layer at each block, through one of the views of `cropped`."""
-        every = _views()
+        every = _views(self.layout)
         down, across = ((1.0, 0.0),) * 2 if place is None else (
             every[place // len(every)], every[place % len(every)]
         )  # fmt: skip
@@ -218,11 +240,15 @@ def _neighbours(side: int, across: int) -> Float32[np.ndarray, "s s"]:
 
 
 @cache
-def _views() -> list[tuple[float, float]]:
+def _views(layout: Layout) -> list[tuple[float, float]]:
     """(size, beginning) of what may be left of a side, as shares of it, half a cell apart."""
+    if layout is STILL:
+        ends = range(round(2 * layout.pilot * MOST_CUT) + 1)
+        cuts = [(a / (2 * layout.pilot), b / (2 * layout.pilot)) for a in ends for b in ends]
+        return [(1 - before - after, before) for before, after in cuts]
     found = []
     for size in SIZES:
-        steps = round((1 - size) * 2 * MOVING.pilot + 0.49)
+        steps = round((1 - size) * 2 * layout.pilot + 0.49)
         found += [(size, (1 - size) * step / max(1, steps)) for step in range(steps + 1)]
     return found
 

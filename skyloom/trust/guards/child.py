@@ -12,6 +12,9 @@ from contextlib import suppress
 from skyloom.config import to_dict
 from skyloom.trust.policy import Policy
 
+PROCESS = "skyloom.trust.guards.process"
+"""The module that runs at the other end."""
+
 
 class Failed(Exception):
     """A guard did not do its work.
@@ -47,7 +50,7 @@ class Child:
         self.close()
         environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "skyloom.trust.guard_child", json.dumps(to_dict(self._policy))],
+            [sys.executable, "-m", PROCESS, json.dumps(to_dict(self._policy))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

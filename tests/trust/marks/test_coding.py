@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skyloom.trust.coding import CODE_BITS, PAYLOAD_BITS, decode, encode
+from skyloom.trust.marks.coding import CODE_BITS, PAYLOAD_BITS, decode, encode
 
 
 def test_what_is_encoded_is_decoded() -> None:

@@ -8,9 +8,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from skyloom.trust.lexicon import FOLDER, Hit, Lexicon, lexicon
-from skyloom.trust.names import Names, files, names
-from skyloom.trust.normalise import Reading, read
+from skyloom.trust.prompts.lexicon import FOLDER, Hit, Lexicon, lexicon
+from skyloom.trust.prompts.names import Names, files, names
+from skyloom.trust.prompts.normalise import Reading, read
 from skyloom.trust.verdict import Finding
 
 CLOSE = 12

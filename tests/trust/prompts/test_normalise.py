@@ -2,7 +2,7 @@
 
 import pytest
 
-from skyloom.trust.normalise import fold, read
+from skyloom.trust.prompts.normalise import fold, read
 
 
 def forms(text: str) -> set[str]:

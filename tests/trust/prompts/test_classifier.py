@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from skyloom.errors import UserError
-from skyloom.trust import classifier
-from skyloom.trust.features import MOST_WORDS, words_of
-from skyloom.trust.grammar import VIOLATIONS, Grammar, held_out
+from skyloom.trust.prompts import classifier
+from skyloom.trust.prompts.features import MOST_WORDS, words_of
+from skyloom.trust.prompts.grammar import VIOLATIONS, Grammar, held_out
 
 
 def test_probabilities_are_of_its_labels_and_calm_prompts_find_nothing() -> None:
@@ -44,7 +44,7 @@ def test_damaged_weights(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing or damaged"):
         classifier.load(file)
     file.write_bytes(classifier.WEIGHTS.read_bytes()[:5000])
-    with pytest.raises(UserError, match=r"skyloom\.trust\.training"):
+    with pytest.raises(UserError, match=r"skyloom\.trust\.prompts\.training"):
         classifier.load(file)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from skyloom.trust.names import Names, files, names, parse
-from skyloom.trust.normalise import read
+from skyloom.trust.prompts.names import Names, files, names, parse
+from skyloom.trust.prompts.normalise import read
 
 
 def known(*lines: str) -> Names:

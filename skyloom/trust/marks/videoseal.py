@@ -22,8 +22,8 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from skyloom.errors import UserError
-from skyloom.trust.coding import CODE_BITS, decode, encode
-from skyloom.trust.finding import LIKELY, Found
+from skyloom.trust.marks.coding import CODE_BITS, decode, encode
+from skyloom.trust.marks.finding import LIKELY, Found
 
 BITS = 256
 """Of a message; those of the published model."""

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).parent))  # for clips.py
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for clips.py
 from clips import moving
 
 from skyloom.errors import UserError
-from skyloom.trust.videoseal import BITS, VideoSeal
+from skyloom.trust.marks.videoseal import BITS, VideoSeal
 
 KEY, PAYLOAD = bytes(range(32)), 0xABCDEF012345
 

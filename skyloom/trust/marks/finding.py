@@ -16,9 +16,9 @@ import numpy as np
 from einops import rearrange
 from jaxtyping import Float32, Float64, UInt8
 
-from skyloom.trust.carriers import Carriers, carriers
-from skyloom.trust.coding import CODE_BITS, decode
-from skyloom.trust.observing import MOST_SECONDS, Observed, Seen, observe
+from skyloom.trust.marks.carriers import STILL, Carriers, carriers
+from skyloom.trust.marks.coding import CODE_BITS, decode
+from skyloom.trust.marks.observing import MOST_SECONDS, Observed, Seen, observe
 
 LIKELY = 1e-3
 """Above this p-value no payload is read."""
@@ -63,12 +63,11 @@ def search(seen: Observed, key: bytes) -> Found:
     tries = seen.layout.blocks * len(seen.phases)
     whole = _best(seen.whole, found.pilot)
     p_value, best, cropped = _chance(whole.score, tries), whole, False
-    if seen.cropped:
-        other = _best(seen.cropped, found.pilot)
-        chance = _chance(other.score, tries * len(seen.cropped[0].cells))
-        if chance < p_value:
-            p_value, best, cropped = chance, other, True
-        p_value = -math.expm1(2 * math.log1p(-p_value)) if p_value < 1 else 1.0
+    other, views = _best_view(seen, found)
+    chance = _chance(other.score, tries * views)
+    if chance < p_value:
+        p_value, best, cropped = chance, other, True
+    p_value = -math.expm1(2 * math.log1p(-p_value)) if p_value < 1 else 1.0
     payload = None
     if p_value < LIKELY:
         payload = decode(_soft_bits(seen, found, best, cropped))
@@ -82,6 +81,15 @@ class _Best(NamedTuple):
     phase: int
     place: int
     start: int
+
+
+def _best_view(seen: Observed, found: Carriers) -> tuple[_Best, int]:
+    """The best place of all views that cutting may have left, and how many views there are."""
+    if seen.layout is STILL:
+        scores = seen.picture_scores(found.pilot[0])
+        place = int(scores.argmax())
+        return _Best(float(scores[place]), 0, place, 0), len(scores)
+    return _best(seen.cropped, found.pilot), len(seen.cropped[0].cells)
 
 
 def _best(seen: list[Seen], pilot: Float32[np.ndarray, "b p p"]) -> _Best:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from skyloom.trust.lexicon import JOINED, Hit, languages
-from skyloom.trust.normalise import Reading, Token, fold, is_script
+from skyloom.trust.prompts.lexicon import JOINED, Hit, languages
+from skyloom.trust.prompts.normalise import Reading, Token, fold, is_script
 
 FOLDER = Path(__file__).parent / "names"
 MOST_WORDS = 6

@@ -1,4 +1,4 @@
-"""The bundled classifier of prompts: small, in numpy, taught by skyloom/trust/training.py.
+"""The bundled classifier of prompts: small, in numpy, taught by skyloom/trust/prompts/training.py.
 
 A word is the mean of its pieces' vectors; a layer reads three words in a row; the strongest answer
 of each unit over the prompt, and the mean, give a score for each category.
@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from skyloom.trust import bundled
 from skyloom.trust.bundled import Stored, read_stored
-from skyloom.trust.features import MOST_WORDS, Words, words_of
+from skyloom.trust.prompts.features import MOST_WORDS, Words, words_of
 from skyloom.trust.verdict import Finding
 
 WEIGHTS = bundled.WEIGHTS / "prompts.safetensors"
@@ -83,7 +83,7 @@ def load(path: Path = WEIGHTS) -> Classifier:
     Raises:
         UserError: the file is missing or damaged.
     """
-    return read_stored(path, "The classifier of prompts", "skyloom.trust.training", _built)
+    return read_stored(path, "The classifier of prompts", "skyloom.trust.prompts.training", _built)
 
 
 def _built(stored: Stored) -> Classifier:

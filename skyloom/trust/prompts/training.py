@@ -1,10 +1,10 @@
 """Teaching the bundled classifier of prompts: minutes on one core.
 
-python -m skyloom.trust.training [--steps N] [--out FILE] [--seed S]
+python -m skyloom.trust.prompts.training [--steps N] [--out FILE] [--seed S]
 
-Sentences come from skyloom/trust/grammar.py, ordinary words from the package `wordfreq`. One in
-eight terms of the lists is kept from training; thresholds are set on innocent sentences with such
-terms. What it prints is measured on sentences of held-out terms alone, without the rules.
+Sentences come from skyloom/trust/prompts/grammar.py, ordinary words from the package `wordfreq`.
+One in eight terms of the lists is kept from training; thresholds are set on innocent sentences with
+such terms. What it prints is measured on sentences of held-out terms alone, without the rules.
 """
 
 import argparse
@@ -23,12 +23,12 @@ from skyloom.errors import UserError
 from skyloom.extras import need
 from skyloom.files import atomic_path
 from skyloom.progress import track
-from skyloom.trust.classifier import LABELS, REACH, WEIGHTS, Classifier, in_pieces, load
-from skyloom.trust.features import BUCKETS, Words, words_of
-from skyloom.trust.grammar import GRAVE, LANGUAGES, Grammar
-from skyloom.trust.lexicon import lexicon
-from skyloom.trust.normalise import read
-from skyloom.trust.rules import Found
+from skyloom.trust.prompts.classifier import LABELS, REACH, WEIGHTS, Classifier, in_pieces, load
+from skyloom.trust.prompts.features import BUCKETS, Words, words_of
+from skyloom.trust.prompts.grammar import GRAVE, LANGUAGES, Grammar
+from skyloom.trust.prompts.lexicon import lexicon
+from skyloom.trust.prompts.normalise import read
+from skyloom.trust.prompts.rules import Found
 
 WIDTH, UNITS = 14, 48
 BATCH, STEPS = 96, 1600
@@ -41,7 +41,7 @@ LEAST_THRESHOLD = 0.997
 
 
 class Network(nn.Module):
-    """The network of skyloom/trust/classifier.py, to be trained."""
+    """The network of skyloom/trust/prompts/classifier.py, to be trained."""
 
     def __init__(self) -> None:
         super().__init__()

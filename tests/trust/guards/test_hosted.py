@@ -10,8 +10,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers
 
 from skyloom.errors import UserError
-from skyloom.trust import hosted
 from skyloom.trust.guard import Guards
+from skyloom.trust.guards import hosted
 from skyloom.trust.policy import FrameSettings, Policy, PromptSettings
 
 transformers = pytest.importorskip("transformers")

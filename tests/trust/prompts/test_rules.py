@@ -2,9 +2,9 @@
 
 import pytest
 
-from skyloom.trust import lexicon
-from skyloom.trust.normalise import read
-from skyloom.trust.rules import findings
+from skyloom.trust.prompts import lexicon
+from skyloom.trust.prompts.normalise import read
+from skyloom.trust.prompts.rules import findings
 
 
 def categories(text: str, strict: bool = False) -> list[str]:

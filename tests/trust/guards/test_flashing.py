@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skyloom.bench.trust import flashing_clips
-from skyloom.trust.flashing import MOST, flashes
+from skyloom.trust.guards.flashing import MOST, flashes
 
 
 def test_every_clip_of_the_bench_is_told_right() -> None:

@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from random import Random
 
-from skyloom.trust.lexicon import classes
-from skyloom.trust.normalise import is_script
+from skyloom.trust.prompts.lexicon import classes
+from skyloom.trust.prompts.normalise import is_script
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr", "ru", "zh", "ja", "ko", "ar",
              "hi")  # fmt: skip

@@ -2,7 +2,7 @@
 
 A piece is a run of three to five letters of a word with its ends marked, or the word itself; of
 Chinese and Japanese one to three characters. Letters that were disguised are read as what they
-stand for, see skyloom/trust/normalise.py.
+stand for, see skyloom/trust/prompts/normalise.py.
 """
 
 import zlib
@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from skyloom.trust.normalise import Reading, Token, read
+from skyloom.trust.prompts.normalise import Reading, Token, read
 
 BUCKETS = 2**15
 SHORTEST, LONGEST = 3, 5

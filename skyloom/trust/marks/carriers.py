@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from skyloom.trust.coding import CODE_BITS, encode
+from skyloom.trust.marks.coding import CODE_BITS, encode
 
 BLOCK = 1 / 3
 """Seconds for which a pattern stands."""

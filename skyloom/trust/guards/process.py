@@ -81,7 +81,7 @@ def build(settings: PromptSettings | FrameSettings, policy: Policy) -> Any:
         return Bundled()
     if settings.kind == "flashing":
         return Flashing()
-    from skyloom.trust import hosted
+    from skyloom.trust.guards import hosted
 
     kinds = {
         "llama-guard": hosted.LlamaGuard,
@@ -102,8 +102,8 @@ class Rules:
 
     def check(self, text: str) -> list[Finding]:
         """What the rules find; a prompt too long to be read whole is refused."""
-        from skyloom.trust.normalise import MOST_CHARACTERS
-        from skyloom.trust.rules import findings
+        from skyloom.trust.prompts.normalise import MOST_CHARACTERS
+        from skyloom.trust.prompts.rules import findings
 
         if len(text) > MOST_CHARACTERS:
             return [Finding("guard", 1.0, f"longer than {MOST_CHARACTERS} characters")]
@@ -114,7 +114,7 @@ class Bundled:
     """The bundled classifier of prompts."""
 
     def __init__(self) -> None:
-        from skyloom.trust.classifier import load
+        from skyloom.trust.prompts.classifier import load
 
         self._classifier = load()
         self.version = self._classifier.version
@@ -131,7 +131,7 @@ class Flashing:
 
     def check(self, frames: np.ndarray, fps: float) -> list[Finding]:
         """Flashes over the thresholds."""
-        from skyloom.trust.flashing import flashes
+        from skyloom.trust.guards.flashing import flashes
 
         found = flashes(frames, fps)
         if found.safe:
@@ -141,9 +141,9 @@ class Flashing:
 
 def _lists() -> str:
     """Read the lists of words and names, which takes a while once; their version."""
-    from skyloom.trust import rules
-    from skyloom.trust.lexicon import lexicon
-    from skyloom.trust.names import names
+    from skyloom.trust.prompts import rules
+    from skyloom.trust.prompts.lexicon import lexicon
+    from skyloom.trust.prompts.names import names
 
     lexicon()
     names()

@@ -1,0 +1,1 @@
+"""What the detector looks at, learns from, and how it is taught."""

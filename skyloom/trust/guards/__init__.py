@@ -1,0 +1,1 @@
+"""Where guards run, and guards that others made."""

@@ -1,0 +1,1 @@
+"""Certificates, and manifests as they are read."""
