@@ -55,5 +55,5 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 
 $(INSTALLED_DEV): $(INSTALLED)
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(PIP) -e '.[world,footage,ingest,serve,tensorboard,dev]'
+	@$(PIP) -e '.[world,text,footage,ingest,serve,tensorboard,dev]'
 	@touch $@
