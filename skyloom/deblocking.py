@@ -52,8 +52,7 @@ def _level_lines(levels: Levels, stride: int) -> None:
         size, busy = (np.abs(each).max(axis=-1, keepdims=True) for each in (step, slopes))
         step *= np.clip((NEVER - size) / (NEVER - SURE), 0, 1)
         step *= np.clip(2 - busy.max(axis=0) / BUSY, 0, 1)
-        for distance in range(reach):
-            share = (1 - (distance + 0.5) / reach) / 2
+        for distance, share in enumerate(_shares(reach)):
             levels[:, :, line - 1 - distance] += share * step
             levels[:, :, line + distance] -= share * step
 
@@ -94,13 +93,17 @@ def _met(first: Frames, second: Frames) -> tuple[Frames, Frames]:
     )
     step = still * (right[0] - left[-1])
     half = max(1, len(right) // 2)
-    for distance in range(half):
-        share = (1 - (distance + 0.5) / half) / 2
+    for distance, share in enumerate(_shares(half)):
         if distance < len(left):
             left[-1 - distance] += share * step
         if distance < len(right):
             right[distance] -= share * step
     return _bytes(left), _bytes(right)
+
+
+def _shares(reach: int) -> list[float]:
+    """How much of a step each side takes, from where they meet on: half, and less and less."""
+    return [(1 - (distance + 0.5) / reach) / 2 for distance in range(reach)]
 
 
 def _bytes(levels: np.ndarray) -> Frames:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from skyloom.commands.making import (
     add_flags,
     check_outputs,
+    guarded,
     output_paths,
     request_fields,
     warn_of_cuts,
@@ -48,17 +49,11 @@ def run(args: argparse.Namespace) -> None:
     """Read the story, plan it, and write each film as it is made."""
     outputs = output_paths(args.out, args.variations)
     check_outputs(outputs, 2, args.sheet)
-    from skyloom.trust.policy import load_policy
-    from skyloom.trust.session import Session
-
-    policy = load_policy(args.policy)
-    with Session(policy) as session:
-        _run(args, outputs, session, hide_prompt=not policy.tell_prompt)
+    with guarded(args) as session:
+        _run(args, outputs, session)
 
 
-def _run(
-    args: argparse.Namespace, outputs: list[Path], session: "Session", hide_prompt: bool
-) -> None:
+def _run(args: argparse.Namespace, outputs: list[Path], session: "Session") -> None:
     from skyloom.pipeline import Skyloom
     from skyloom.storyboard import read_story
     from skyloom.trust.marking import Marking
@@ -71,7 +66,7 @@ def _run(
     for note in plan.notes:
         print(f"skyloom: {note}.", file=sys.stderr)
     warn_of_cuts([request.words for request in plan.requests], model.text.truncated)
-    marking = Marking.ready(args.model, hide_prompt)
+    marking = Marking.ready(args.model, hide_prompt=not session.policy.tell_prompt)
     session.allow_words([request.words for request in plan.requests])
     for condition in (given for request in plan.requests for given in request.given):
         session.allow_input(condition.video, "An input")

@@ -7,29 +7,25 @@ other end. A film that takes over this process can still say nothing but JSON.
 import json
 import os
 import resource
-import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Mapping
 from typing import TextIO
 
+from skyloom.answering import tell, wire_to_parent
 from skyloom.errors import UserError
 from skyloom.ingest.stages import STAGES, Rejected, Stage
 
 
 def main(stages: Mapping[str, Stage] = STAGES) -> None:
     """Answer jobs until stdin ends or the parent is gone."""
-    wire = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)  # what a library prints must not get between the answers
     _limit(int(float(sys.argv[1]) * 2**30))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to decide
-    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
-    _tell(wire, {"ready": True})
+    wire = wire_to_parent()
+    tell(wire, {"ready": True})
     for line in sys.stdin:
         message = json.loads(line)
-        _tell(wire, _answer(stages[message["stage"]], message["job"], wire))
+        tell(wire, _answer(stages[message["stage"]], message["job"], wire))
 
 
 def _answer(stage: Stage, job: dict, wire: TextIO) -> dict:
@@ -39,7 +35,7 @@ def _answer(stage: Stage, job: dict, wire: TextIO) -> dict:
         nonlocal told
         if time.monotonic() - told > 0.5:
             told = time.monotonic()
-            _tell(wire, {"alive": True})
+            tell(wire, {"alive": True})
 
     try:
         return {"done": stage(job, alive)}
@@ -64,17 +60,6 @@ def _limit(memory: int) -> None:
             resource.setrlimit(kind, (most, most))
         except (ValueError, OSError):  # macOS has no limit on address space
             continue
-
-
-def _leave_with(parent: int) -> None:
-    """End when the parent does, in the middle of a film too."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def _tell(wire: TextIO, message: dict) -> None:
-    wire.write(json.dumps(message) + "\n")
 
 
 if __name__ == "__main__":

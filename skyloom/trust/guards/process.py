@@ -7,16 +7,14 @@ The prompt is never written anywhere.
 """
 
 import json
-import os
-import signal
 import sys
-import threading
 import time
 from contextlib import suppress
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from skyloom.answering import tell, wire_to_parent
 from skyloom.config import from_dict
 from skyloom.errors import UserError
 from skyloom.trust.policy import FrameSettings, Policy, PromptSettings
@@ -25,20 +23,17 @@ from skyloom.trust.verdict import Finding
 
 def main() -> None:
     """Answer until stdin ends or the parent is gone."""
-    wire = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)  # what a library prints must not get between the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to decide
-    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    wire = wire_to_parent()
     policy = from_dict(Policy, json.loads(sys.argv[1]))
     guards: dict[tuple[str, int], Any] = {}
-    _tell(wire, {"ready": True})
+    tell(wire, {"ready": True})
     if any(settings.kind == "rules" for settings in policy.prompts):
         with suppress(Exception):  # what is missing is told when the guard is asked
             _lists()
     while line := sys.stdin.buffer.readline():
         job = json.loads(line)
         data = _read(sys.stdin.buffer, job["bytes"])
-        _tell(wire, _answer(policy, guards, job, data))
+        tell(wire, _answer(policy, guards, job, data))
 
 
 def _answer(policy: Policy, guards: dict, job: dict, data: bytes) -> dict:
@@ -155,16 +150,6 @@ def _read(stream: BinaryIO, count: int) -> bytes:
     if len(data) != count:
         raise SystemExit(1)
     return data
-
-
-def _leave_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def _tell(wire: TextIO, message: dict) -> None:
-    wire.write(json.dumps(message) + "\n")
 
 
 if __name__ == "__main__":
