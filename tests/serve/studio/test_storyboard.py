@@ -19,15 +19,22 @@ def tell(page: Any, text: str, seconds: str = "1") -> None:
     field.blur()
 
 
+def edits(page: Any, number: int) -> None:
+    """Wait for the form of a shot: what is typed while it is still drawn goes nowhere."""
+    page.get_by_role("heading", name=f"Shot {number}", exact=True).wait_for()
+
+
 def test_shots_of_text_picture_and_clip_become_a_film(
     opened: Opener, clip: str, picture: Path
 ) -> None:
     page = opened("story")
     tell(page, "the ball rolls")
     drop(page, picture, "image/png")
+    edits(page, 2)
     tell(page, "it wakes up")
     page.get_by_role("button", name="Clip", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="a red ball").first.click()
+    edits(page, 3)
     tell(page, "and goes on")
     page.get_by_role("button", name="Text", exact=True).click()
     tell(page, "the end")
