@@ -55,6 +55,13 @@ class Condition:
         """One strength, or one for each frame."""
         return self.strength if isinstance(self.strength, tuple) else (self.strength,)
 
+    def keeps(self, frame: int, total: int) -> bool:
+        """Whether a frame of a clip of `total` frames is given whole and stays as it is."""
+        place = frame - (self.at + total if self.at < 0 else self.at)
+        if self.mask is not None or not 0 <= place < len(self.video.frames):
+            return False
+        return self.strengths[place if len(self.strengths) > 1 else 0] == 1
+
 
 @dataclass(frozen=True)
 class Given:
@@ -79,12 +86,15 @@ class Given:
         cut = rearrange(self.ceiling, "(t q) (y r) (x s) -> (t y x) (q r s)", q=q, r=r, s=s)
         return reduce(cut, "n p -> n", "min")
 
-    def after(self, history: Float[Tensor, "C _H H W"], sigma: float) -> "Given":
-        """The same, its first latent frames being `history`, which may rise to `sigma`."""
-        length = history.shape[1]
+    def beside(
+        self, before: Float[Tensor, "C _h H W"], after: Float[Tensor, "C _f H W"], sigma: float
+    ) -> "Given":
+        """The same, its first and last latent frames being these, which may rise to `sigma`."""
         latents, ceiling = self.latents.clone(), self.ceiling.clone()
-        latents[:, :length] = history
-        ceiling[:length] = sigma
+        count = latents.shape[1]
+        for place, known in ((0, before), (count - after.shape[1], after)):
+            latents[:, place : place + known.shape[1]] = known
+            ceiling[place : place + known.shape[1]] = sigma
         return Given(latents, ceiling)
 
 

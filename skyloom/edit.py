@@ -15,10 +15,11 @@ from skyloom.errors import UserError
 from skyloom.motion import BACKGROUND_STRENGTH, DISC_STRENGTH, MotionPath, drawn
 from skyloom.request import Request
 from skyloom.video import Video
+from skyloom.windows import at_once
 
 CONTEXT = 3
 """Latent frames of a clip that are shown to the model where it goes on."""
-CONNECT_STRENGTH = 0.35
+CONNECT_STRENGTH = 0.25
 """How firmly a cross-fade is held between two clips that are connected: without it this model goes
 on from the first and does not arrive at the second (docs/log.md)."""
 BLEND_FREEDOM = 0.75
@@ -106,8 +107,8 @@ def connect(first: Video, second: Video, request: Request, stride: int) -> Edit:
         UserError: a clip is shorter than one latent frame, or no time is asked for.
     """
     new = _time_left(request)
-    tail = _tail(first, stride)
-    head = _head(second, stride)
+    before, after = _contexts(new, request, stride)
+    tail, head = _tail(first, stride, before), _head(second, stride, after)
     made = _lasting(
         request,
         len(tail) + new + len(head),
@@ -252,23 +253,36 @@ def _faded(
     return np.rint((1 - share) * one + share * other).astype(np.uint8)
 
 
-def _head(clip: Video, stride: int) -> Frames:
-    """The start of a clip: as many whole latent frames as the model is shown."""
-    return clip.frames[: _context(clip, stride) * stride]
+def _contexts(new: int, request: Request, stride: int) -> tuple[int, int]:
+    """Latent frames of two clips that are shown before and after `new` frames.
+
+    All of it fits in one window where that is possible: what is made sees where it comes from and
+    where it is to arrive. Of a longer way the last window sees the start of the second clip.
+    """
+    room = at_once(request.window, request.fps, stride) - 1 - -(-new // stride)
+    if room < 2:
+        return CONTEXT, 1
+    after = min(CONTEXT, room // 2)
+    return min(CONTEXT, room - after), after
 
 
-def _tail(clip: Video, stride: int) -> Frames:
+def _head(clip: Video, stride: int, most: int = CONTEXT) -> Frames:
+    """The start of a clip: as many whole latent frames as the model is shown, `most` at most."""
+    return clip.frames[: _context(clip, stride, most) * stride]
+
+
+def _tail(clip: Video, stride: int, most: int = CONTEXT) -> Frames:
     """The end of a clip: the same, and before them the one that holds a single frame."""
-    return clip.frames[-(1 + _context(clip, stride) * stride) :]
+    return clip.frames[-(1 + _context(clip, stride, most) * stride) :]
 
 
-def _context(clip: Video, stride: int) -> int:
+def _context(clip: Video, stride: int, most: int) -> int:
     """Latent frames of a clip that the model is shown.
 
     Raises:
         UserError: it has none.
     """
-    count = min(CONTEXT, (len(clip.frames) - 1) // stride)
+    count = min(most, (len(clip.frames) - 1) // stride)
     if count < 1:
         raise UserError(
             f"The clip has {len(clip.frames)} frames and {stride + 1} or more are needed to see "

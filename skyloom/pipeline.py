@@ -32,7 +32,7 @@ from skyloom.sampler import Piece, Progress, Sampler, Watch, part_of, shared_set
 from skyloom.storyboard import Plan, Story, film, plan, read_story
 from skyloom.tiles import Growth, large_image
 from skyloom.video import Video
-from skyloom.windows import HISTORY_SIGMA, Span, spans
+from skyloom.windows import HISTORY_SIGMA, Span, at_once, spans
 
 LOOP_LEAD = 3
 """Latent frames of a loop's end that are decoded before its start, to be forgotten again."""
@@ -248,25 +248,38 @@ class Skyloom:
         return self.autoencoder.config.channels, count, height // space, width // space
 
     def spans(self, request: Request) -> list[Span]:
-        """The windows in which a request is made."""
+        """The windows in which a request is made, in the order of making."""
         count = self.latent_shape(request)[1]
-        return [Span(0, count)] if request.loop else spans(count, self._window(request))
+        if request.loop:
+            return [Span(0, count)]
+        opens, ends = request.keeps(0), request.keeps(-1)
+        return spans(count, self._window(request), opens=opens, ends=ends)
 
     def _window(self, request: Request) -> int:
         """Latent frames that are made at once."""
-        return max(5, 1 + round(request.window * request.fps / self.autoencoder.stride[0]))
+        return at_once(request.window, request.fps, self.autoencoder.stride[0])
 
     def _latents(
         self, request: Request, progress: Progress | None
     ) -> Iterator[Float[Tensor, "C T H W"]]:
-        """Clean latents window by window, each latent frame once."""
+        """Clean latents window by window, each latent frame once, in the order of time."""
+        made = self._made(request, progress)
+        if self.spans(request)[0].start == 0:
+            return made
+        return iter(list(made)[::-1])  # from the end to the start; latents are small
+
+    def _made(
+        self, request: Request, progress: Progress | None
+    ) -> Iterator[Float[Tensor, "C T H W"]]:
+        """The same in the order of making."""
         settings = shared_settings([request])
         plan = self.spans(request)
-        history = None
+        beside = None  # the window that was made last
         for number, span in enumerate(plan):
             piece = self._piece(request, span)
-            if history is not None:
-                given = piece.given.after(history[:, -span.history :], HISTORY_SIGMA)
+            if beside is not None:
+                before, after = beside[:, len(beside[0]) - span.history :], beside[:, : span.future]
+                given = piece.given.beside(before, after, HISTORY_SIGMA)
                 piece = replace(piece, given=given)
                 settings = replace(settings, guidance=request.scale(held=True))
             if (piece.given.ceiling == 0).all():
@@ -274,11 +287,11 @@ class Skyloom:
             else:
                 watch = part_of(progress, number, len(plan), settings.steps)
                 (latents,) = self.sampler.sample([piece], settings, watch)
-            history = latents.cpu()
-            yield latents[:, span.history :]
+            beside = latents.cpu()
+            yield latents[:, span.history : len(latents[0]) - span.future]
 
     def _piece(self, request: Request, span: Span) -> Piece:
-        """One window as the sampler takes it, before it knows its history."""
+        """One window as the sampler takes it, before it knows what is made beside it."""
         channels, _, height, width = self.latent_shape(request)
         shape = (channels, span.stop - span.start, height, width)
         canvas = self._canvas(request, span)
@@ -310,7 +323,7 @@ class Skyloom:
         decoded = self._looped(latents) if request.loop else self.decode_stream(latents)
         waiting = np.zeros((0, *request.size[::-1], 3), np.uint8)
         left = self._total(request) if request.loop else request.frames
-        for span in self.spans(request):
+        for span in sorted(self.spans(request), key=lambda span: span.start):
             canvas = self._canvas(request, span, new=True)
             count = len(canvas.frames)
             while len(waiting) < count:

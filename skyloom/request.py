@@ -93,3 +93,8 @@ class Request:
     def held(self) -> bool:
         """Whether frames are given that stay as they are."""
         return any(1 in given.strengths for given in self.given)
+
+    def keeps(self, frame: int) -> bool:
+        """Whether a frame is given whole and stays as it is; -1 is the last one."""
+        place = frame + self.frames if frame < 0 else frame
+        return any(given.keeps(place, self.frames) for given in self.given)

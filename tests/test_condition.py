@@ -54,10 +54,23 @@ def test_ceilings_of_tokens() -> None:
     assert Given(torch.zeros(4, 4, 2, 2), four).token_ceiling((2, 2, 2)).tolist() == [0.0, 0.5]
 
 
-def test_history_comes_first_and_is_a_little_noisy() -> None:
-    given = Given.nothing((4, 3, 2, 2)).after(torch.ones(4, 2, 2, 2), 0.1)
-    assert given.ceiling[:, 0, 0].tolist() == pytest.approx([0.1, 0.1, 1.0])
-    assert given.latents[0, :, 0, 0].tolist() == [1.0, 1.0, 0.0]
+def test_what_is_made_beside_a_window_is_a_little_noisy() -> None:
+    before, after = torch.full((4, 2, 2, 2), 1.0), torch.full((4, 1, 2, 2), 2.0)
+    given = Given.nothing((4, 4, 2, 2)).beside(before, after, 0.1)
+    assert given.ceiling[:, 0, 0].tolist() == pytest.approx([0.1, 0.1, 1.0, 0.1])
+    assert given.latents[0, :, 0, 0].tolist() == [1.0, 1.0, 0.0, 2.0]
+    same = Given.nothing((4, 4, 2, 2)).beside(before[:, :0], after[:, :0], 0.1)
+    assert same.ceiling.min() == 1 and not same.latents.any()
+
+
+def test_which_frames_are_kept() -> None:
+    clip = Video(np.zeros((3, 8, 8, 3), np.uint8), 12.0)
+    end = Condition(clip, -3)
+    assert [end.keeps(frame, 9) for frame in (5, 6, 8)] == [False, True, True]
+    assert not Condition(clip, -3, 0.9).keeps(8, 9)
+    some = Condition(clip, 0, (1.0, 0.5, 1.0))
+    assert [some.keeps(frame, 9) for frame in range(4)] == [True, False, True, False]
+    assert not Condition(clip, 0, mask=np.ones((8, 8), bool)).keeps(0, 9)
 
 
 @given(st.integers(2, 12), st.sampled_from(GIVING), st.integers(0, 2**32 - 1))

@@ -166,6 +166,43 @@ def test_a_clip_of_many_windows_is_kept_whole_too(skyloom: Skyloom) -> None:
     assert np.array_equal(made[-9:], noise(9, 1).frames)
 
 
+@pytest.mark.parametrize("new", [8, 12, 20, 60])
+def test_what_leads_to_a_given_clip_is_made_in_a_window_that_sees_it(
+    skyloom: Skyloom, new: int
+) -> None:
+    """A loop of a clip had gone on from its end and had not come back to its start."""
+    clip = noise(21)
+    request = replace(ASKED, seconds=new / 12, window=25 / 12)
+    for edited in (
+        edit.loop(request, STRIDE, clip),
+        edit.connect(clip, noise(9, 1), request, STRIDE),
+        edit.extend(clip, request, STRIDE, backward=True),
+    ):
+        made = edited.request
+        given = -(-(made.frames - edited.drop - 1) // STRIDE) + 1  # the first latent frame after it
+        (last,) = (
+            span
+            for span in skyloom.spans(made)
+            if span.start + span.history < given <= span.stop - span.future
+        )
+        assert last.stop > given
+        # It has time to arrive: more than one latent frame, where there is more than one.
+        assert given - (last.start + last.history) >= min(2, new // STRIDE)
+
+
+def test_a_long_extension_backward_is_made_from_the_clip_on(skyloom: Skyloom) -> None:
+    clip = noise(13)
+    request = replace(ASKED, seconds=60 / 12, steps=1, window=25 / 12)
+    spans = skyloom.spans(edit.extend(clip, request, STRIDE, backward=True).request)
+    assert len(spans) > 2
+    assert [span.start for span in spans] == sorted((span.start for span in spans), reverse=True)
+    longer = skyloom.extend(clip, request, backward=True).frames
+    assert len(longer) == 73 and np.array_equal(longer[60:], clip.frames)
+    # What is given is felt at the far end, from window to window.
+    other = skyloom.extend(noise(13, 1), request, backward=True).frames
+    assert not np.array_equal(other[:4], longer[:4])
+
+
 def test_a_stream_is_the_whole_clip(skyloom: Skyloom) -> None:
     long = replace(ASKED, seconds=3.0, steps=1, window=17 / 12)
     pieces = list(skyloom.stream(long))
