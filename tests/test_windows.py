@@ -12,7 +12,7 @@ from skyloom.windows import HISTORY, Span, at_once, spans
 def test_every_latent_frame_is_made_once(total: int, window: int, opens: bool, ends: bool) -> None:
     made: set[int] = set()
     for span in spans(total, window, opens=opens, ends=ends):
-        assert 0 <= span.start and span.stop <= total and span.stop - span.start <= window
+        assert span.start >= 0 and span.stop <= total and span.stop - span.start <= window
         own = set(range(span.start + span.history, span.stop - span.future))
         around = set(range(span.start, span.stop)) - own
         assert len(own) == span.new > 0 and not own & made
