@@ -304,7 +304,7 @@ def _notes(skyloom: Skyloom, request: Request) -> list[str]:
     notes = []
     windows = len(skyloom.spans(request))
     if windows > 1:
-        notes.append(f"made in {windows} windows, each from the end of the one before")
+        notes.append(f"made in {windows} windows, each beside what is made already")
     for words in (request.words, request.negative):
         kept = skyloom.text.truncated(words)
         if kept is not None:

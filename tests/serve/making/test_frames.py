@@ -58,7 +58,7 @@ def test_what_the_model_can_make_is_made_as_it_is(skyloom: Skyloom) -> None:
 def test_a_long_clip_rolls_on_and_says_so(skyloom: Skyloom) -> None:
     made = prepare(Order(size=(32, 32), seconds=9.0, **SAID), skyloom, {})
     assert made.count == 108
-    assert made.notes == ["made in 3 windows, each from the end of the one before"]
+    assert made.notes == ["made in 3 windows, each beside what is made already"]
 
 
 def test_an_extension_is_that_of_the_pipeline(skyloom: Skyloom, clip: Path) -> None:
