@@ -15,10 +15,11 @@ from statistics import median
 
 import numpy as np
 
-from skyloom.decoding import Damaged, Shown, Source, frames_source, open_source
+from skyloom.decoding import open_source
 from skyloom.errors import UserError
 from skyloom.framing import cover, crop_box, describe, native_size
 from skyloom.media import Frame
+from skyloom.source import Damaged, Shown, Source, frames_source
 from skyloom.video import MAX_PIXELS, Video
 
 SMALLEST_SIDE = 16

@@ -16,11 +16,12 @@ import numpy as np
 from einops import rearrange
 from jaxtyping import Int16
 
-from skyloom.decoding import is_image, open_container, video_stream
+from skyloom.decoding import open_container, video_stream
 from skyloom.errors import UserError
 from skyloom.extras import need
 from skyloom.files import atomic_path
 from skyloom.media import RAW_SUFFIX, container_options
+from skyloom.stills import is_image
 
 RATE = 48_000
 """Samples a second of what is written; every codec here and every player takes it."""

@@ -163,8 +163,7 @@ def read_model_index(folder: str | os.PathLike[str], verify: bool = True) -> Mod
     """
     root = Path(folder)
     if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        raise UserError(f"The model folder '{root}' {what}: name a folder with a {INDEX} in it.")
+        raise _no_folder(root)
     if not (root / INDEX).is_file():
         raise UserError(
             f"'{root}' is no model folder, it has no {INDEX}: such a folder holds {INDEX} and, "
@@ -201,6 +200,8 @@ def load_component(
         UserError: the component or one of its files is missing, or a file is broken.
     """
     path = Path(folder) / name
+    if not Path(folder).is_dir():
+        raise _no_folder(Path(folder))
     if not path.is_dir():
         raise UserError(f"The model in '{folder}' is incomplete: the folder '{name}' is missing.")
     config = _read_json(_there(path, CONFIG))
@@ -248,6 +249,11 @@ def _verify(root: Path, index: ModelIndex) -> None:
                 f"'{root / file}' is not the file that {INDEX} describes, its checksum is wrong: "
                 "get a whole copy of the model."
             )
+
+
+def _no_folder(root: Path) -> UserError:
+    what = "is a file" if root.exists() else "does not exist"
+    return UserError(f"The model folder '{root}' {what}: name a folder with a {INDEX} in it.")
 
 
 def _there(folder: Path, file: str) -> Path:

@@ -22,9 +22,10 @@ from einops import rearrange, reduce
 from jaxtyping import UInt8
 
 from skyloom import media
-from skyloom.decoding import open_source, upright
+from skyloom.decoding import open_source
 from skyloom.errors import UserError
 from skyloom.files import atomic_path, check_writable
+from skyloom.source import upright
 
 MAX_PIXELS = 8192 * 4320
 """Pixels of the largest frame that is read unless the caller says otherwise: 8K."""

@@ -104,7 +104,7 @@ def png_of(width: int, height: int) -> bytes:
         ("text.mp4", b"a ball rolls\n" * 99, "is not a video skyloom can read"),
         ("noise.mp4", bytes(np.random.default_rng(1).integers(0, 256, 5000, np.uint8)), "is not"),
         ("zeros.webm", bytes(4096), "is not a video skyloom can read"),
-        ("head.png", png_of(64, 64)[:30], "is not a video|is damaged"),
+        ("head.png", png_of(64, 64)[:30], "is cut short or damaged"),
         ("hollow.png", png_of(64, 64), "is damaged or cut short"),
         ("huge.png", png_of(40000, 40000), "has more than the 35,389,440 pixels"),
         ("big.png", png_of(10000, 9500), "has frames of 10000x9500, more than|has more than"),
@@ -117,6 +117,16 @@ def test_what_cannot_be_fitted(name: str, content: bytes, says: str, tmp_path: P
     with pytest.raises(UserError, match=f"{name}' ({says})") as caught:
         fit(tmp_path / name)
     assert str(caught.value).endswith((".", "are."))
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.avi"])
+def test_a_film_without_its_end_is_said_to_be_cut_short(name: str, tmp_path: Path) -> None:
+    codec = "mpeg4" if name.endswith(".avi") else "libx264"
+    whole = film(tmp_path / name, numbered(5), codec).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2 if name.endswith(".mp4") else 40])
+    with pytest.raises(UserError, match="is cut short or damaged") as caught:
+        fit(tmp_path / name)
+    assert str(caught.value).endswith("are.")
 
 
 def test_broken_bytes_give_a_clip_or_one_sentence(tmp_path: Path) -> None:

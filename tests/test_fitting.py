@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from skyloom import video
-from skyloom.decoding import Shown
 from skyloom.errors import UserError
 from skyloom.fitting import Fitted, fit, nearest_in_time
+from skyloom.source import Shown
 from skyloom.video import Video
 
 SIZE = (64, 48)

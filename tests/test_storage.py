@@ -209,6 +209,8 @@ def test_missing_folders(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file: name a folder"):
         read_model_index(tmp_path / "file")
+    with pytest.raises(UserError, match="nowhere' does not exist: name a folder"):
+        load_component(tmp_path / "nowhere", "vae")
     with pytest.raises(UserError, match="the folder 'vae' is missing"):
         load_component(tmp_path, "vae")
 

@@ -17,9 +17,10 @@ from safetensors import safe_open
 from skyloom.data.captions import FILM_SUFFIXES
 from skyloom.data.footage import RealClips
 from skyloom.data.raw import CAPTIONS, RawDataset
-from skyloom.decoding import Damaged, open_source, upright
+from skyloom.decoding import open_source
 from skyloom.errors import UserError
 from skyloom.media import RAW_SUFFIX
+from skyloom.source import Damaged, upright
 from skyloom.video import MAX_PIXELS
 
 

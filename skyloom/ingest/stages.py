@@ -10,7 +10,7 @@ from pathlib import Path
 
 from skyloom import video
 from skyloom.config import from_dict
-from skyloom.decoding import Damaged, Shown, Source, open_source, upright
+from skyloom.decoding import open_source
 from skyloom.errors import UserError
 from skyloom.files import atomic_path
 from skyloom.ingest import lettering, measures
@@ -25,6 +25,7 @@ from skyloom.ingest.shots import (
     beyond,
     within,
 )
+from skyloom.source import Damaged, Shown, Source, upright
 
 Alive = Callable[[], None]
 """Called for each frame: the film is still being decoded."""

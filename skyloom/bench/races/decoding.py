@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from skyloom.bench.races.race import interleaved
-from skyloom.decoding import open_source, upright
+from skyloom.decoding import open_source
 from skyloom.extras import need
+from skyloom.source import upright
 from skyloom.video import VideoWriter
 
 FILM = (1280, 720)

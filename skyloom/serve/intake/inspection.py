@@ -8,12 +8,13 @@ that it was, every frame and sample of it decoded.
 from contextlib import closing
 from pathlib import Path
 
-from skyloom.decoding import READABLE, Damaged, Source, open_container, open_source
+from skyloom.decoding import open_container, open_source
 from skyloom.errors import UserError
 from skyloom.extras import need
 from skyloom.files import atomic_path
 from skyloom.ingest.child import main
 from skyloom.ingest.stages import Alive, Rejected
+from skyloom.source import READABLE, Damaged, Source
 
 _GLANCE = (64, 64)
 
