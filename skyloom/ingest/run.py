@@ -74,7 +74,10 @@ def ingest(
 
 
 def listed(films: Path, out: Path) -> list[str]:
-    """Paths of the files below a folder, relative to it, sorted; hidden ones and `out` left out.
+    """Paths of all below a folder that is no folder, relative to it, sorted.
+
+    Hidden ones and `out` are left out. What cannot be opened is among them, so that it is listed
+    with the rest: pipes, links to nothing, and folders that cannot be read, ending in a slash.
 
     Raises:
         UserError: the folder is missing, is a file, or cannot be read.
@@ -88,8 +91,9 @@ def listed(films: Path, out: Path) -> list[str]:
     def refuse(error: OSError) -> None:
         if Path(error.filename) == films:
             raise UserError(f"'{films}' cannot be read: {error.strerror}.") from error
+        found.append(f"{Path(error.filename).relative_to(films).as_posix()}/")
 
-    found = []
+    found: list[str] = []
     for place, folders, files in os.walk(films, onerror=refuse):
         here = Path(place)
         folders[:] = [
@@ -100,17 +104,22 @@ def listed(films: Path, out: Path) -> list[str]:
         found += [
             (here / name).relative_to(films).as_posix()
             for name in files
-            if not name.startswith(".") and _regular(here / name)
+            if not name.startswith(".")
         ]
     return sorted(found)
 
 
-def _regular(path: Path) -> bool:
-    """Whether it is a file of bytes: a pipe would be waited on for ever."""
+def _no_file(path: Path) -> str | None:
+    """Why it is no file of bytes, None where it is one: a pipe would be waited on for ever."""
     try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except OSError:
-        return False
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "is a link to nothing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if stat.S_ISDIR(mode):
+        return "is a folder that cannot be read"
+    return None if stat.S_ISREG(mode) else "is not a regular file"
 
 
 def _surveys(
@@ -119,7 +128,8 @@ def _surveys(
     """What is in each film, from earlier runs or from this one, which remembers it at once."""
     surveys: dict[str, dict] = {}
     for source in sources:
-        known = folder.survey(films, source)
+        why = _no_file(films / source)
+        known = {"rejected": why} if why else folder.survey(films, source)
         if known is not None:
             surveys[source] = known
     todo = [source for source in sources if source not in surveys]

@@ -261,8 +261,6 @@ def test_folders_that_do_not_work(tmp_path: Path) -> None:
     films.mkdir()
     with pytest.raises(UserError, match="holds no files"):
         ingest(films, tmp_path / "out", QUICK)
-    os.mkfifo(films / "pipe.mp4")
-    assert listed(films, tmp_path / "out") == []
     (films / "notes.txt").write_bytes(TEXT)
     with pytest.raises(UserError, match="folder of the films itself"):
         ingest(films, films, QUICK)
@@ -275,3 +273,39 @@ def test_folders_that_do_not_work(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"None of the 1 files.*unreadable 1.*report\.html"):
         ingest(films, films / "dataset", QUICK, workers=1)
     assert rejected(films / "dataset") == {"notes.txt": "unreadable"}
+
+
+def test_what_cannot_be_opened_is_listed_and_stops_nothing(tmp_path: Path) -> None:
+    films, out = tmp_path / "films", tmp_path / "dataset"
+    (films / "locked").mkdir(parents=True)
+    film(films / "good.mp4", scene(1))
+    os.mkfifo(films / "pipe.mp4")
+    os.symlink(tmp_path / "nowhere.mp4", films / "gone.mp4")
+    if os.getuid():  # nothing is locked for root
+        (films / "locked").chmod(0)
+    try:
+        summary = ingest(films, out, QUICK, workers=1)
+        again = ingest(films, out, QUICK, workers=1)
+    finally:
+        (films / "locked").chmod(0o700)
+    found = rejected(out)
+    assert summary == again and summary.clips == 1
+    assert found.pop("locked/", "unreadable") == "unreadable"
+    assert found == {"gone.mp4": "unreadable", "pipe.mp4": "unreadable"}
+    assert "gone.mp4<br>is a link to nothing" in (out / "report.html").read_text()
+
+
+def test_folders_that_cannot_be_read_are_among_what_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    scan = os.scandir
+
+    def refusing(path: str) -> object:
+        if os.path.basename(path) == "locked":
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)  # as for a user who is not root
+    assert listed(tmp_path, tmp_path / "out") == ["a.mp4", "locked/"]
