@@ -252,8 +252,11 @@ class Skyloom:
         count = self.latent_shape(request)[1]
         if request.loop:
             return [Span(0, count)]
-        opens, ends = request.keeps(0), request.keeps(-1)
-        return spans(count, self._window(request), opens=opens, ends=ends)
+        stride = self.autoencoder.stride[0]
+        given = [False] * count
+        for frame in range(request.frames if request.given else 0):
+            given[-(-frame // stride)] |= request.keeps(frame)
+        return spans(count, self._window(request), given=given)
 
     def _window(self, request: Request) -> int:
         """Latent frames that are made at once."""

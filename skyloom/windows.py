@@ -3,9 +3,10 @@
 Each window starts with the last latent frames of the one before, given; what is new in it is
 decoded and written at once, so that memory does not grow with the length and time grows linearly.
 Where the end alone is given, windows roll from there to the start, each of them before the one
-that was made last. Where both ends are given, the last window sees where it is to arrive.
+that was made last.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 HISTORY = 3
@@ -49,15 +50,17 @@ def at_once(seconds: float, fps: float, stride: int) -> int:
 
 
 def spans(
-    total: int, window: int, history: int = HISTORY, opens: bool = False, ends: bool = False
+    total: int, window: int, history: int = HISTORY, given: Sequence[bool] = ()
 ) -> list[Span]:
     """Windows of at most `window` latent frames that make `total` of them, in the order of making.
 
-    The last one reaches further into what is made instead of being shorter, as far as there is
-    anything; where both ends are given it adds as much as it can, and those before it less.
+    What leads to given frames sees them: a window that would end a little before them ends early,
+    so that the next one holds them and has time to arrive. The last one reaches further into what
+    is made instead of being shorter, as far as there is anything. Where the end alone is given, all
+    of it is done from there.
 
     Args:
-        opens, ends: whether the clip's first frame is given, and its last.
+        given: which latent frames are given, in part at least; none unless told.
 
     Raises:
         ValueError: a window has no room for anything new.
@@ -66,15 +69,22 @@ def spans(
         return [Span(0, total)]
     if not 0 < history < window:
         raise ValueError(f"a window of {window} latent frames cannot hold {history} of history")
-    if ends and opens:
-        arriving = Span(total - window, total, history)
-        return [*spans(total - arriving.new, window, history), arriving]
-    found = [Span(0, window)]
-    while (done := found[-1].stop) < total:
-        stop = min(total, done - history + window)
-        start = stop - window
+    begins = [at for at in range(1, len(given)) if given[at] and not given[at - 1]]
+    if len(begins) == 1 and given[-1] and not given[0]:
+        return [_mirrored(span, total) for span in spans(total, window, history)]
+    found: list[Span] = []
+    done = 0
+    while done < total:
+        stop = min(total, max(0, done - history) + window)
+        ahead = next((at for at in begins if at >= stop), total)
+        early = ahead + 1 - (window - history)  # from there on a window makes most on its way
+        if ahead < total and early < stop:
+            seen = max((at + 1 for at in begins if at < stop), default=0)
+            stop = max(early, seen, done + 1)
+        start = max(0, stop - window)
         found.append(Span(start, stop, done - start))
-    return [_mirrored(span, total) for span in found] if ends else found
+        done = stop
+    return found
 
 
 def _mirrored(span: Span, total: int) -> Span:

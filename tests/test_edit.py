@@ -190,6 +190,17 @@ def test_what_leads_to_a_given_clip_is_made_in_a_window_that_sees_it(
         assert given - (last.start + last.history) >= min(2, new // STRIDE)
 
 
+def test_a_frame_kept_far_inside_a_clip_is_seen_by_what_leads_to_it(skyloom: Skyloom) -> None:
+    clip = noise(61)
+    request = replace(ASKED, steps=1, window=25 / 12)
+    filled = edit.fill(clip, [(0, 0), (29, 29), (60, 60)], request)
+    spans = skyloom.spans(filled.request)
+    # Frame 29 is one of those of latent frame 8; windows of seven would end at 7.
+    assert [(span.start, span.stop) for span in spans][:2] == [(0, 5), (2, 9)]
+    made = skyloom.edit(filled).frames
+    assert all(np.array_equal(made[at], clip.frames[at]) for at in (0, 29, 60))
+
+
 def test_a_long_extension_backward_is_made_from_the_clip_on(skyloom: Skyloom) -> None:
     clip = noise(13)
     request = replace(ASKED, seconds=60 / 12, steps=1, window=25 / 12)
