@@ -6,11 +6,11 @@ request -> windows -> given frames -> noise -> sampler -> decode -> given frames
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
@@ -18,12 +18,12 @@ from skyloom import edit as edits
 from skyloom.autoencoder.tiling import piece_size
 from skyloom.canvas import Canvas
 from skyloom.condition import Given
-from skyloom.deblocking import deblocked, level
 from skyloom.device import pick_device, pick_dtype
 from skyloom.edit import Edit, shown
 from skyloom.fitting import fit
 from skyloom.flow.noise import latent_noise
 from skyloom.flow.prediction import named_prediction
+from skyloom.latent_frames import frames_of, frames_of_loop
 from skyloom.limits import check_memory, check_seconds, check_size, check_words
 from skyloom.modelfolder import Model, load_model
 from skyloom.motion import MotionPath
@@ -33,9 +33,6 @@ from skyloom.storyboard import Plan, Story, film, plan, read_story
 from skyloom.tiles import Growth, large_image
 from skyloom.video import Video
 from skyloom.windows import HISTORY_SIGMA, Span, at_once, spans
-
-LOOP_LEAD = 3
-"""Latent frames of a loop's end that are decoded before its start, to be forgotten again."""
 
 Frames = UInt8[np.ndarray, "F H W 3"]
 
@@ -345,37 +342,11 @@ class Skyloom:
         Args:
             first: the first latent frame begins a clip and stands for a single frame.
         """
-        yield from deblocked(self._latent_frames(windows, chunk, first))
-
-    @torch.inference_mode()
-    def _latent_frames(
-        self, windows: Iterator[Float[Tensor, "C T H W"]], chunk: int, first: bool
-    ) -> Iterator[Frames]:
-        """The frames that each latent frame stands for."""
-        pieces = (piece[None] for window in windows for piece in window.split(chunk, dim=1))
-        moved = (piece.to(self.device) for piece in pieces)
-        alone = 1 if first else 0
-        for pixels in self.autoencoder.decode_stream(moved, first):
-            levels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-            pictures = rearrange(levels, "c f h w -> f h w c").cpu().numpy()
-            frames = level(pictures, self.autoencoder.stride[1])
-            if alone:
-                yield frames[:alone]
-            rest = frames[alone:]
-            stride = self.autoencoder.stride[0]
-            yield from (rest[at : at + stride] for at in range(0, len(rest), stride))
-            alone = 0
+        yield from frames_of(self.autoencoder, windows, chunk, first)
 
     def _looped(self, latents: Iterator[Tensor]) -> Iterator[Frames]:
-        """The frames of a loop: the decoder sees its end before its start, and its start after."""
-        whole, stride = torch.cat(list(latents), dim=1), self.autoencoder.stride[0]
-        lead = min(LOOP_LEAD, whole.shape[1])
-        around = torch.cat([whole[:, -lead:], whole, whole[:, :1]], dim=1)
-        skip, left = lead * stride, whole.shape[1] * stride
-        for frames in self.decode_stream(iter([around]), first=False):
-            shown = frames[skip:][:left]
-            skip, left = max(0, skip - len(frames)), left - len(shown)
-            yield shown
+        decode = partial(self.decode_stream, first=False)
+        return frames_of_loop(latents, self.autoencoder.stride[0], decode)
 
 
 def fitted(video: Video, request: Request) -> Video:
