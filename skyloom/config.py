@@ -122,18 +122,17 @@ def save(config: Any, path: str | os.PathLike[str]) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    json_file = path.suffix.lower() == ".json"
+    kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
     text = ""
     try:
         text = path.read_bytes().decode("utf-8")
-        values = json.loads(text) if json_file else tomllib.loads(text)
+        values = json.loads(text) if kind == "JSON" else tomllib.loads(text)
     except OSError as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise UserError(f"The file '{path}' {reason}: name a TOML file.") from error
+        raise UserError(f"The file '{path}' {reason}: name a {kind} file.") from error
     except ValueError as error:  # broken TOML, JSON or UTF-8; the first two say where
         last = text.rstrip().count("\n") + 1
         where = str(error).replace("at end of document", f"at line {last}, the last one")
-        kind = "JSON" if json_file else "TOML"
         raise UserError(f"'{path}' is not valid {kind}: {where}.") from error
     if not isinstance(values, dict):
         raise UserError(f"'{path}' is no configuration: it holds a {type(values).__name__}.")

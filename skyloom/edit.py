@@ -174,9 +174,10 @@ def fill(clip: Video, keep: Sequence[tuple[int, int]], request: Request) -> Edit
         if not 0 <= first <= last < count:
             raise UserError(f"Frames {first} to {last} are not in the clip: use 0 to {count - 1}.")
         kept[first : last + 1] = True
-    if kept.all() or not kept.any():
-        what = "all" if kept.all() else "no"
-        raise UserError(f"There is nothing to fill where {what} frames are kept: keep some.")
+    if kept.all():
+        raise UserError("There is nothing to fill where all frames are kept: keep fewer.")
+    if not kept.any():
+        raise UserError("There is nothing to fill from where no frames are kept: keep some.")
     given = Condition(clip, strength=tuple(kept.astype(float).tolist()))
     return Edit(_lasting(request, count, given))
 

@@ -126,8 +126,10 @@ def test_fill(skyloom: Skyloom, stretches: list[tuple[int, int]]) -> None:
 
 @pytest.mark.parametrize("keep", [[(0, 11)], [(0, 5), (6, 11)]])
 def test_nothing_to_fill(skyloom: Skyloom, keep: list[tuple[int, int]]) -> None:
-    with pytest.raises(UserError, match="nothing to fill where all frames are kept"):
+    with pytest.raises(UserError, match="where all frames are kept: keep fewer"):
         skyloom.fill(noise(12), keep, ASKED)
+    with pytest.raises(UserError, match="where no frames are kept: keep some"):
+        skyloom.fill(noise(12), [], ASKED)
 
 
 def test_restyle(skyloom: Skyloom) -> None:

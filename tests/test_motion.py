@@ -104,7 +104,7 @@ def test_paths_that_cannot_be(tmp_path: Path, change: dict, sentence: str) -> No
 
 def test_files_that_hold_no_path(tmp_path: Path) -> None:
     file = tmp_path / "path.json"
-    with pytest.raises(UserError, match="path.json' does not exist"):
+    with pytest.raises(UserError, match="path.json' does not exist: name a JSON file"):
         motion.read_path(file)
     file.write_text('{"points": [')
     with pytest.raises(UserError, match="not valid JSON: .*line 1"):
