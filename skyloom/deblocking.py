@@ -10,13 +10,11 @@ of others, is what the picture shows, and stays.
 from collections.abc import Iterator
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float32, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 
-from skyloom.settling import stillness
+from skyloom.settling import pulse, stillness
 
 Frames = UInt8[np.ndarray, "_F H W 3"]
 Levels = Float32[np.ndarray, "_F _A _B 3"]
@@ -29,10 +27,6 @@ SURE, NEVER = 24.0, 60.0
 """Levels of 255: a step is taken away whole up to one, less and less up to the other."""
 BUSY = 40.0
 """Levels between neighbouring pixels beside a line, from which on less is taken away."""
-AROUND = 9
-"""Pixels of the square whose mean is a pulse: more than an outline, less than a latent."""
-SMALL, LARGE = 12.0, 48.0
-"""Levels: a pulse is taken away whole up to one, less and less up to the other."""
 
 
 def level(frames: Frames, stride: int) -> Frames:
@@ -94,17 +88,11 @@ def _met(first: Frames, second: Frames) -> tuple[Frames, Frames]:
     Where nothing moves all of the step goes, elsewhere what of it is coarser than things that move.
     """
     left, right = first.astype(np.float32), second.astype(np.float32)
-    behind = left[-2] if len(left) > 1 else None
+    behind = left[-2] if len(left) > 1 else None  # views: they change with what is levelled
     ahead = right[1] if len(right) > 1 else None
     still = stillness(behind, left[-1], right[0], ahead)
     _take(still * (right[0] - left[-1]), left, right)
-    # What changes from frame to frame on both sides is motion, and would have gone on.
-    changes = [left[-1] - left[-2]] if len(left) > 1 else []
-    changes += [right[1] - right[0]] if len(right) > 1 else []
-    if changes:
-        pulse = _coarse(right[0] - left[-1] - np.mean(changes, axis=0))
-        size = np.abs(pulse).max(axis=-1, keepdims=True)
-        _take(pulse * np.clip((LARGE - size) / (LARGE - SMALL), 0, 1), left, right)
+    _take(pulse(behind, left[-1], right[0], ahead), left, right)
     return _bytes(left), _bytes(right)
 
 
@@ -115,13 +103,6 @@ def _take(step: Float32[np.ndarray, "H W 3"], left: Levels, right: Levels) -> No
             left[-1 - distance] += share * step
         if distance < len(right):
             right[distance] -= share * step
-
-
-def _coarse(step: Float32[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "H W 3"]:
-    """The mean around each pixel."""
-    planes = torch.from_numpy(rearrange(step, "h w c -> c 1 h w"))
-    means = F.avg_pool2d(planes, AROUND, stride=1, padding=AROUND // 2, count_include_pad=False)
-    return rearrange(means, "c 1 h w -> h w c").numpy()
 
 
 def _shares(reach: int) -> list[float]:

@@ -3,7 +3,8 @@
 A made frame differs from the kept one beside it by what moved, and by what the network does not
 know to the pixel: the texture of a wall, the grain of sand, whatever compression cost. The second
 is what the eye sees as a jump. Where neither side moves, the difference is all of that kind: it
-is added to the made frames and fades out over `FADE` of them. What moves is left alone.
+is added to the made frames and fades out over `FADE` of them. Of what moves the light is, its means
+over squares: outlines are left alone.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 import torch.nn.functional as F
-from einops import rearrange, reduce
+from einops import rearrange
 from jaxtyping import Bool, Float32, UInt8
 
 FADE = 12
@@ -23,6 +24,10 @@ SAME = 48.0
 went missing is not to fade away as a ghost."""
 AROUND = 7
 """Pixels of the square over which motion is averaged: grain is no motion, an outline is."""
+COARSE = 9
+"""Pixels of the square whose mean is a pulse: more than an outline, less than a latent."""
+SMALL, LARGE = 12.0, 32.0
+"""Levels: a pulse is taken away whole up to one, less and less up to the other."""
 
 Frames = UInt8[np.ndarray, "F H W 3"]
 Levels = Float32[np.ndarray, "H W 3"]
@@ -47,6 +52,7 @@ def settled(
         after = levels[made[1]] if len(made) > 1 else None
         still = stillness(before, levels[edge], levels[made[0]], after)
         step = still * (levels[edge] - levels[made[0]])
+        step -= (1 - still) * pulse(before, levels[edge], levels[made[0]], after)
         for distance, place in enumerate(made, 1):
             result[place] += step * (1 - distance / (len(made) + 1))
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
@@ -67,6 +73,26 @@ def stillness(
         return np.zeros((*one.shape[:2], 1), np.float32)
     motion, apart = np.max(motions, axis=0), _motion(one, other)
     return np.exp(-np.square(motion / STILL) - np.square(apart / SAME))[..., None]
+
+
+def pulse(
+    before: Levels | None, one: Levels, other: Levels, after: Levels | None
+) -> Float32[np.ndarray, "H W 3"]:
+    """The part of the step from `one` to `other` that is no motion, as far as means can tell.
+
+    What changes from frame to frame on both sides would have gone on; what is left of the step is
+    averaged over squares larger than an outline, so that nothing comes back as a ghost.
+
+    Args:
+        before, one, other, after: as for `stillness`. Where neither outer one is there, 0.
+    """
+    changes = [one - before] if before is not None else []
+    changes += [after - other] if after is not None else []
+    if not changes:
+        return np.zeros_like(one)
+    step = _mean(other - one - np.mean(changes, axis=0), COARSE)
+    size = np.abs(step).max(axis=-1, keepdims=True)
+    return step * np.clip((LARGE - size) / (LARGE - SMALL), 0, 1)
 
 
 def _seams(kept: Bool[np.ndarray, " F"], loop: bool) -> Iterator[tuple[int, int | None, list[int]]]:
@@ -92,12 +118,11 @@ def _seams(kept: Bool[np.ndarray, " F"], loop: bool) -> Iterator[tuple[int, int 
 
 def _motion(one: Levels, other: Levels) -> Float32[np.ndarray, "H W"]:
     """Difference of two neighbouring frames, averaged around each pixel, in levels."""
-    apart = torch.from_numpy(reduce(np.abs(one - other), "h w c -> h w", "mean"))
-    around = F.avg_pool2d(
-        rearrange(apart, "h w -> 1 1 h w"),
-        AROUND,
-        stride=1,
-        padding=AROUND // 2,
-        count_include_pad=False,
-    )
-    return rearrange(around, "1 1 h w -> h w").numpy()
+    return _mean(np.abs(one - other).mean(axis=-1, keepdims=True), AROUND)[..., 0]
+
+
+def _mean(values: Float32[np.ndarray, "H W C"], side: int) -> Float32[np.ndarray, "H W C"]:
+    """The mean of the square around each pixel, of what of it is in the picture."""
+    planes = torch.from_numpy(rearrange(values, "h w c -> c 1 h w"))
+    means = F.avg_pool2d(planes, side, stride=1, padding=side // 2, count_include_pad=False)
+    return rearrange(means, "c 1 h w -> h w c").numpy()

@@ -49,6 +49,25 @@ def test_what_moves_is_left_alone() -> None:
     assert (result[8, 26:] < 103).all()  # the ground goes on
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_the_light_of_what_moves_goes_on(before: bool) -> None:
+    """Stripes go by on both sides of the seam; beyond it they are lighter."""
+    across = np.arange(48)[None] - np.arange(24)[:, None]
+    stripes = (120 + 40 * np.sin(across * 2 * np.pi / 16)).astype(int)
+    frames = np.broadcast_to(stripes[:, None, :, None], (24, *SIZE, 3)).copy()
+    kept = np.arange(24) < 8
+    if not before:
+        frames, kept = frames[::-1].copy(), kept[::-1]
+    true = frames.mean(axis=(1, 2, 3))
+    frames[~kept] += 10
+    frames = frames.astype(np.uint8)
+    result = settled(frames, kept)
+    lighter = result.mean(axis=(1, 2, 3)) - true
+    assert np.array_equal(result[kept], frames[kept])
+    assert np.abs(np.diff(lighter)).max() <= 3  # one step of 10 became a slope
+    assert np.abs(lighter[[0, -1]] - np.where(kept[[0, -1]], 0, 10)).max() <= 0.6
+
+
 def test_nothing_to_settle() -> None:
     frames = still(9, 5)
     for kept in (np.ones(5, bool), np.zeros(5, bool)):
