@@ -120,7 +120,7 @@ def test_one_of_two_workers_on_postgresql_is_killed(
         until(lambda: jobs.counts()["in_progress"] > 2 or jobs.counts()["completed"] > 0)
         first.kill()
         check_all(jobs, ids, reference)
-        assert jobs.workers() == 1
+        until(lambda: jobs.workers() == 1)  # it is missed after a while
 
 
 def test_a_successor_goes_on_in_the_middle_of_a_clip(place: Place, jobs: Jobs) -> None:
