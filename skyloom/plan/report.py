@@ -28,10 +28,10 @@ def table(plan: Plan) -> str:
         ["FLOP a step, all ranks", flop(plan.flops)],
         ["  attention's share", percent(plan.work.attention / plan.work.forward)],
         ["steps", f"{plan.steps:,}"],
-        [f"hours at {plan.mfu:.0%} of the peak rate", f"{plan.hours:,.1f}"],
+        [f"hours at {plan.mfu:.0%} of the peak rate", _short(plan.hours)],
     ]
     if plan.cost is not None:
-        rows.append([f"cost at {plan.price:g} a device and hour", f"{plan.cost:,.0f}"])
+        rows.append([f"cost at {plan.price:g} a device and hour", _short(plan.cost)])
     held: list[list[Cell]] = [
         [name, gib(getattr(memory, part)), gib(getattr(lean, part))]
         for part, name in (
@@ -136,6 +136,11 @@ def _least(name: str) -> str:
         if held.total <= card.memory:
             return str(cluster.count)
         cluster = Cluster(2 * cluster.count, card)
+
+
+def _short(value: float) -> str:
+    """A figure with one decimal; two digits of one that this would make next to nothing."""
+    return f"{value:,.1f}" if value >= 1 or not value else f"{value:.2g}"
 
 
 def flop(count: float) -> str:

@@ -137,6 +137,8 @@ def test_what_does_not_fit_and_what_would(tmp_path: Path, capsys: pytest.Capture
     figures = json.loads(out.read_text())
     assert not figures["fits"] and figures["would"]
     assert figures["cost"] == pytest.approx(figures["hours"] * 4 * 2)
+    assert " 0.0 " not in said and cli.main([*words[:5], "0.01", "optim.steps=1"]) == 0
+    assert " 0.0 " not in capsys.readouterr().out  # of hours and cost, however small
     # What is advised does fit.
     (tokens,) = [w for w in figures["would"] if w.startswith("tokens=")]
     cards = parse_cluster("4xA10")
