@@ -148,7 +148,7 @@ class Skyloom:
         self,
         clip: Video,
         request: Request,
-        strength: float = 0.6,
+        strength: float = 0.85,
         mask: Bool[np.ndarray, "*F H W"] | None = None,
     ) -> Video:
         """The same clip in other words; see `edit.restyle`."""
@@ -281,7 +281,7 @@ class Skyloom:
                 before, after = beside[:, len(beside[0]) - span.history :], beside[:, : span.future]
                 given = piece.given.beside(before, after, HISTORY_SIGMA)
                 piece = replace(piece, given=given)
-                settings = replace(settings, guidance=request.scale(held=True))
+                settings = replace(settings, guidance=request.scale(rolling=True))
             if (piece.given.ceiling == 0).all():
                 latents = piece.given.latents
             else:

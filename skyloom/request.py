@@ -7,9 +7,10 @@ from skyloom.condition import Condition
 from skyloom.errors import UserError
 from skyloom.flow.solver import SOLVERS
 
-WORDS_GUIDANCE, HELD_GUIDANCE = 4.0, 1.5
-"""Guidance where words alone say what is made, and where frames are held. What words say of those
-frames exaggerated, the clip leaves them: a red cube goes on as a redder block (docs/log.md)."""
+WORDS_GUIDANCE, ROLLING_GUIDANCE, HELD_GUIDANCE = 4.0, 2.5, 1.5
+"""Guidance where words alone say what is made, in the windows after the first, and where frames are
+held. What words say of held frames exaggerated, the clip leaves them: a red cube goes on as a
+redder block; and with too little a long clip forgets what it was to show (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Request:
         seed: the same seed and request give the same frames, alone or in company.
         steps: steps of the solver.
         guidance: how far beyond the prompt's own difference to go; 1 is off, None is
-            `WORDS_GUIDANCE`, or `HELD_GUIDANCE` where frames are held.
+            `WORDS_GUIDANCE` in the first window, `ROLLING_GUIDANCE` in those that go on from it,
+            or `HELD_GUIDANCE` where frames are held.
         rescale: how much guidance may not change the contrast, 0..1.
         negative: what the clip should not be like; takes the place of the empty prompt.
         solver: one of `flow.solver.SOLVERS`.
@@ -77,17 +79,19 @@ class Request:
         """Frames that are asked for."""
         return max(1, round(self.seconds * self.fps))
 
-    def scale(self, held: bool) -> float:
+    def scale(self, rolling: bool = False) -> float:
         """Guidance; off where there is nothing to tell prompt and negative prompt apart.
 
         Args:
-            held: whether frames are held that this is to go on from.
+            rolling: of a window that goes on from another.
         """
         if self.words.strip() == self.negative.strip():
             return 1.0
         if self.guidance is not None:
             return self.guidance
-        return HELD_GUIDANCE if held else WORDS_GUIDANCE
+        if self.held:
+            return HELD_GUIDANCE
+        return ROLLING_GUIDANCE if rolling else WORDS_GUIDANCE
 
     @property
     def held(self) -> bool:

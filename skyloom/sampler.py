@@ -48,7 +48,7 @@ def shared_settings(requests: Sequence[Request]) -> Settings:
     Raises:
         ValueError: they have not.
     """
-    found = {Settings(r.steps, r.solver, r.scale(r.held), r.rescale) for r in requests}
+    found = {Settings(r.steps, r.solver, r.scale(), r.rescale) for r in requests}
     if len(found) > 1:
         raise ValueError("requests of one batch must share steps, solver, guidance, rescale")
     return found.pop()

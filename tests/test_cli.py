@@ -2,12 +2,14 @@
 
 import argparse
 import errno
+import inspect
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -289,3 +291,15 @@ def test_a_pipe_that_closes_early() -> None:
     with process:
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+def test_restyling_is_as_strong_wherever_it_is_asked_for() -> None:
+    """Each door has the default of its own, for each is to open without the others."""
+    from skyloom.pipeline import Skyloom
+    from skyloom.serve.order import Order
+
+    said = cli.parser().parse_args(["restyle", "clip.mp4", "in winter"]).strength
+    python = inspect.signature(Skyloom.restyle).parameters["strength"].default
+    (served,) = (field.default for field in fields(Order) if field.name == "strength")
+    slider = (Path(cli.__file__).parent / "serve/studio/js/tools_look.js").read_text()
+    assert said == python == served and f"strength = slider({said}," in slider

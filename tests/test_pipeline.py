@@ -14,7 +14,7 @@ from skyloom.device import pick_dtype
 from skyloom.errors import UserError
 from skyloom.flow.solver import SOLVERS
 from skyloom.pipeline import Skyloom, variations
-from skyloom.request import HELD_GUIDANCE, WORDS_GUIDANCE, Request
+from skyloom.request import HELD_GUIDANCE, ROLLING_GUIDANCE, WORDS_GUIDANCE, Request
 from skyloom.video import Video
 
 BALL = Request("a red ball rolls left", size=(64, 64), seconds=0.75, steps=3, seed=3)
@@ -82,13 +82,16 @@ def test_guidance_is_low_where_frames_are_held_unless_it_is_asked_for() -> None:
     frame = Video(np.zeros((1, 64, 64, 3), np.uint8), 12.0)
     animated = replace(BALL, guidance=None, given=(Condition(frame),))
     sketched = replace(animated, given=(Condition(frame, strength=0.6),))
-    scales = [request.scale(request.held) for request in (animated, sketched)]
-    assert scales == [HELD_GUIDANCE, WORDS_GUIDANCE]
-    assert replace(animated, guidance=3.0).scale(held=True) == 3.0
-    assert replace(animated, negative=animated.words).scale(held=True) == 1.0
+    assert [request.scale() for request in (animated, sketched)] == [HELD_GUIDANCE, WORDS_GUIDANCE]
+    assert [request.scale(rolling=True) for request in (animated, sketched)] == [
+        HELD_GUIDANCE,
+        ROLLING_GUIDANCE,
+    ]
+    assert replace(animated, guidance=3.0).scale(rolling=True) == 3.0
+    assert replace(animated, negative=animated.words).scale(rolling=True) == 1.0
 
 
-def test_windows_that_go_on_are_guided_as_held_frames_are(skyloom: Skyloom) -> None:
+def test_windows_that_go_on_are_guided_less_than_the_first(skyloom: Skyloom) -> None:
     long = replace(BALL, seconds=4.0, window=0.1, guidance=None)
     assert len(skyloom.spans(long)) > 1
 

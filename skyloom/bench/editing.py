@@ -18,7 +18,7 @@ from skyloom.modelfolder import load_model
 from skyloom.progress import track
 
 CLIPS, QUICK = 12, 2
-RESTYLED = 6
+RESTYLED = 12
 """Clips that are restyled at each strength."""
 NO_JUDGE = "not measured: no judge is bundled"
 IN_A_HURRY = "not measured with --quick"

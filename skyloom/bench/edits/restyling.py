@@ -27,7 +27,7 @@ from skyloom.video import Video
 from skyloom.world.captions import tell
 from skyloom.world.scene import Scene
 
-STRENGTHS = (0.4, 0.55, 0.7, 0.78, 0.85)
+STRENGTHS = (0.55, 0.7, 0.8, 0.9)
 SHIFT = 0.1
 """Widths of the picture that subjects may move on average."""
 SEEN = 0.5

@@ -21,7 +21,7 @@ export function remix({ source }) {
 
 export function restyle({ source, stage, video }) {
   const prompt = words(source.clip?.prompt ?? "");
-  const strength = slider(0.6, { min: 0, max: 1, step: 0.05 }, strengthWords);
+  const strength = slider(0.85, { min: 0, max: 1, step: 0.05 }, strengthWords);
   const mask = maskPainter(source.size);
   const where = choice(
     "Change",
@@ -63,7 +63,7 @@ export function restyle({ source, stage, video }) {
 }
 
 const strengthWords = (value) =>
-  `${value.toFixed(2)}: ${value < 0.35 ? "a touch" : value < 0.7 ? "clearly other" : "nearly anew"}`;
+  `${value.toFixed(2)}: ${value < 0.7 ? "a touch" : value < 0.92 ? "clearly other" : "nearly anew"}`;
 
 export function fullSize({ source }) {
   const larger = source.size.map((side) => side * 2);
