@@ -148,7 +148,7 @@ class Skyloom:
         self,
         clip: Video,
         request: Request,
-        strength: float = 0.85,
+        strength: float = 0.7,
         mask: Bool[np.ndarray, "*F H W"] | None = None,
     ) -> Video:
         """The same clip in other words; see `edit.restyle`."""

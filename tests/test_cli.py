@@ -298,7 +298,7 @@ def test_restyling_is_as_strong_wherever_it_is_asked_for() -> None:
     from skyloom.pipeline import Skyloom
     from skyloom.serve.order import Order
 
-    said = cli.parser().parse_args(["restyle", "clip.mp4", "in winter"]).strength
+    said = cli.parser().parse_args(["restyle", "clip.mp4", "in winter", "-o", "w.mp4"]).strength
     python = inspect.signature(Skyloom.restyle).parameters["strength"].default
     (served,) = (field.default for field in fields(Order) if field.name == "strength")
     slider = (Path(cli.__file__).parent / "serve/studio/js/tools_look.js").read_text()

@@ -81,7 +81,7 @@ def operations(model: Skyloom, steps: int = Request.steps) -> Iterator[tuple[str
     yield "blend A and B", model.blend(a, b, silent)
     yield "fill A: keep 0-2 and 22-24", model.fill(a, [(0, 2), (22, 24)], asked)
     drawn = replace(asked, prompt="the same scene as a charcoal drawing")
-    yield "restyle B: as a charcoal drawing, 0.85", model.restyle(b, drawn, 0.85)
+    yield "restyle B: as a charcoal drawing, 0.7", model.restyle(b, drawn, 0.7)
     yield "loop of words: a blue car", model.loop(Request(PROMPTS[1], SIZE, 4.0, FPS, steps=steps))
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".png", ".jpg", ".jpeg", ".webp")
 """What makes a word of the command line a file and not a prompt, whether or not it exists."""
-STRENGTH = 0.85
+STRENGTH = 0.7
 OUTPUT = "a video file: .mp4, .webm, .gif or .safetensors"
 
 
@@ -72,7 +72,7 @@ def add_verbs(verbs: Verbs) -> None:
     fill.add_argument("--keep", required=True, metavar="LIST",
                       help="frames, or seconds with an s, as in 0,12,24-36 or 0s-1s")  # fmt: skip
     restyle = _verb(verbs, "restyle", "make a clip again in other words", ("CLIP",), _restyle,
-                    'skyloom restyle clip.mp4 "the same in winter" --strength 0.85 -o winter.mp4\n'
+                    'skyloom restyle clip.mp4 "the same in winter" --strength 0.7 -o winter.mp4\n'
                     'skyloom restyle clip.mp4 "a green car" --mask mask.png -o green.mp4',
                     lasts=False)  # fmt: skip
     restyle.add_argument("--strength", type=float, default=STRENGTH, metavar="S",

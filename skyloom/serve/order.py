@@ -90,7 +90,7 @@ class Order:
     guidance: float | None = None
     negative: str = ""
     solver: str | None = None
-    strength: float = 0.85
+    strength: float = 0.7
     camera: str = ""
     backward: bool = False
     at: Literal["start", "end"] = "start"

@@ -21,7 +21,7 @@ export function remix({ source }) {
 
 export function restyle({ source, stage, video }) {
   const prompt = words(source.clip?.prompt ?? "");
-  const strength = slider(0.85, { min: 0, max: 1, step: 0.05 }, strengthWords);
+  const strength = slider(0.7, { min: 0, max: 1, step: 0.05 }, strengthWords);
   const mask = maskPainter(source.size);
   const where = choice(
     "Change",
