@@ -141,7 +141,9 @@ class Canvas:
             loop: the last frame is followed by the first.
         """
         firm = self.strength == 1
-        return settled(np.where(firm[..., None], self.frames, made), firm.all(axis=(1, 2)), loop)
+        whole, kept = firm.all(axis=(1, 2)), firm[..., None]
+        # Of frames that are given in part, settling may not touch that part.
+        return np.where(kept, self.frames, settled(np.where(kept, self.frames, made), whole, loop))
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:

@@ -94,9 +94,22 @@ def test_what_is_kept_comes_back_byte_for_byte(strengths: list[float]) -> None:
     clip = noise(9)
     made = noise(9, 1).frames
     back = canvas(Condition(clip, strength=tuple(strengths))).pasted(made)
-    for frame, strength in enumerate(strengths):
-        wanted = clip.frames if strength == 1 else made
-        assert np.array_equal(back[frame], wanted[frame])
+    kept = np.array(strengths) == 1
+    assert np.array_equal(back[kept], clip.frames[kept])
+    if not kept.any():  # else those beside are brought to where they meet: test_settling.py
+        assert np.array_equal(back, made)
+
+
+def test_what_is_kept_of_a_frame_is_not_settled() -> None:
+    """Beside a frame that is given whole: its light goes on in the part that is made alone."""
+    clip, made = noise(9), noise(9, 1).frames
+    left = np.zeros((32, 64), bool)
+    left[:, :20] = True
+    first = Condition(Video(clip.frames[:1], 12.0))
+    back = canvas(Condition(clip, mask=left), first).pasted(made)
+    assert np.array_equal(back[0], clip.frames[0])
+    assert np.array_equal(back[:, :, :20], clip.frames[:, :, :20])
+    assert not np.array_equal(back[1, :, 20:], made[1, :, 20:])
 
 
 def test_what_does_not_fit() -> None:

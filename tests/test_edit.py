@@ -211,9 +211,9 @@ def test_a_long_extension_backward_is_made_from_the_clip_on(skyloom: Skyloom) ->
     assert [span.start for span in spans] == sorted((span.start for span in spans), reverse=True)
     longer = skyloom.extend(clip, request, backward=True).frames
     assert len(longer) == 73 and np.array_equal(longer[60:], clip.frames)
-    # What is given is felt at the far end, from window to window.
+    # What is given is felt beyond the window that holds it.
     other = skyloom.extend(noise(13, 1), request, backward=True).frames
-    assert not np.array_equal(other[:4], longer[:4])
+    assert not np.array_equal(other[:56], longer[:56])
 
 
 def test_a_stream_is_the_whole_clip(skyloom: Skyloom) -> None:

@@ -30,7 +30,7 @@ from skyloom import cli
         ("transformer", "tokens=3", "a budget of at least 12 tokens works"),
         ("transformer", "held_out=6", "has 6 clips and held_out is 6"),
         ("transformer", "data=/nowhere", "'/nowhere' is no prepared dataset"),
-        ("transformer", "autoencoder=/nowhere", "The model in '/nowhere' is incomplete"),
+        ("transformer", "autoencoder=/nowhere", "The model folder '/nowhere' does not exist"),
         ("transformer", "start=/nowhere", "start must name a model folder"),
         ("transformer", "parallel.context=2", "context is 2 and there is 1 process: start"),
         ("transformer", "parallel.context=3", "has 2 heads"),

@@ -110,7 +110,7 @@ def test_a_judge_of_another_shape_is_refused(network, tmp_path):
     config.write_text(config.read_text().replace('"width": 16', '"width": 32'))
     with pytest.raises(UserError, match="another shape"):
         load_judge(tmp_path)
-    with pytest.raises(UserError, match="incomplete"):
+    with pytest.raises(UserError, match="does not exist"):
         load_judge(tmp_path / "nowhere")
 
 
