@@ -154,8 +154,8 @@ def test_start_from_a_model_folder(tiny: Tiny, tmp_path: Path) -> None:
         ("model.prediction=noise", "no prediction 'noise'"),
         ("tokens=4", "A clip of 12 tokens does not fit into a batch of 4"),
         ("data=nowhere", "'nowhere' is no prepared dataset"),
-        ("autoencoder=nowhere", "the folder 'autoencoder' is missing"),
-        ("start=nowhere", "the folder 'transformer' is missing"),
+        ("autoencoder=nowhere", "model folder 'nowhere' does not exist"),
+        ("start=nowhere", "model folder 'nowhere' does not exist"),
     ],
 )
 def test_recipes_that_cannot_be(tiny: Tiny, override: str, sentence: str) -> None:
