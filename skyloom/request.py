@@ -99,6 +99,5 @@ class Request:
         return any(1 in given.strengths for given in self.given)
 
     def keeps(self, frame: int) -> bool:
-        """Whether a frame is given whole and stays as it is; -1 is the last one."""
-        place = frame + self.frames if frame < 0 else frame
-        return any(given.keeps(place, self.frames) for given in self.given)
+        """Whether a frame is given whole and stays as it is."""
+        return any(given.keeps(frame, self.frames) for given in self.given)
