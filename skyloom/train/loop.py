@@ -207,7 +207,9 @@ class _Run:
             rows.append({"loss": loss.item(), **figures})
         row, total = means(rows, shares), 1.0
         if not alone:
+            self.ranks.does(watch.WAITING)
             every = self.ranks.gather_figures(row, sum(shares))
+            self.ranks.does(watch.WORKING)
             row = means([each for each, _ in every], [share for _, share in every])
             total = sum(share for _, share in every)
         with interrupts.held_back():

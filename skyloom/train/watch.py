@@ -18,7 +18,7 @@ BEAT = 2.0
 FIRST = 900.0
 """Seconds that a first step may take at least: something may be compiled in it."""
 WORKING, WAITING, BUSY = "working", "waiting", "busy"
-"""In a step; at its end, for the others; with what takes its time, such as an evaluation."""
+"""In a step; there, for the others; with what takes its time, such as an evaluation."""
 
 
 class Watch:
@@ -36,8 +36,9 @@ class Watch:
     ) -> None:
         self.store, self.rank, self.patience, self.stop = store, rank, patience, stop
         self.others = [other for other in range(ranks) if other != rank]
-        self.steps, self.longest = 0, 0.0
-        self.doing, self.since = BUSY, time.monotonic()
+        self.stretches, self.longest = 0, 0.0  # of work, each ended by waiting
+        self._lost, self._looked = 0.0, time.monotonic()
+        self.doing, self.since = BUSY, self._clock()
         self._heard: dict[int, tuple[str, float]] = {}
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
@@ -45,9 +46,9 @@ class Watch:
 
     def note(self, doing: str) -> None:
         """Say what this process does from now on."""
-        now = time.monotonic()
+        now = self._clock()
         if doing == WAITING and self.doing == WORKING:
-            self.steps += 1
+            self.stretches += 1
             self.longest = max(self.longest, now - self.since)
         self.doing, self.since = doing, now
 
@@ -56,18 +57,29 @@ class Watch:
         self._closed.set()
         self._thread.join(timeout=BEAT)
 
+    def _clock(self) -> float:
+        """Seconds, without those in which this process did not run: nor may the others have."""
+        return time.monotonic() - self._lost
+
+    def _tick(self) -> None:
+        """Tell from how late it is since the last time whether this process did not run."""
+        self._lost += max(0.0, self._clock() - self._looked - 2 * BEAT)
+        self._looked = self._clock()
+
     def _look(self) -> None:
-        beats, reached = 0, time.monotonic()
+        beats, reached = 0, self._clock()
         while not self._closed.wait(BEAT):
             beats += 1
+            self._tick()
             try:
-                still = int(time.monotonic() - self.since)
-                said = f"{beats} {self.doing} {self.steps} {still}"
+                still = int(self._clock() - self.since)
+                said = f"{beats} {self.doing} {self.stretches} {still}"
                 self.store.set(f"skyloom/watch/{self.rank}", said)
+                self._tick()
                 wrong = self._wrong()
-                reached = time.monotonic()
+                reached = self._clock()
             except RuntimeError as error:  # the store is gone, or does not answer
-                far = time.monotonic() - reached > self.patience
+                far = self._clock() - reached > self.patience
                 wrong = f"the processes' meeting place does not answer ({error})" if far else None
             if wrong is not None and not self._closed.is_set():
                 self.stop(wrong)
@@ -75,7 +87,7 @@ class Watch:
 
     def _wrong(self) -> str | None:
         """What another process does wrong, None if nothing."""
-        now = time.monotonic()
+        now = self._clock()
         for other in self.others:
             key = f"skyloom/watch/{other}"
             said = self.store.get(key).decode() if self.store.check([key]) else ""
@@ -85,19 +97,21 @@ class Watch:
             if silent > self.patience:
                 return f"process {other} has not been heard of for {silent:.0f} seconds"
             if said and (still := self._stands_still(said)):
-                return f"process {other} has stood still in a step for {still} seconds"
+                too = ", as this one has" if self.doing == WORKING else ""
+                return f"process {other} has stood still in a step for {still} seconds{too}"
         return None
 
     def _stands_still(self, said: str) -> int:
         """Seconds that another one has been in a step, where that is too many."""
-        _, doing, steps, still = said.split()
+        _, doing, stretches, still = said.split()
         if self.doing == BUSY or doing != WORKING:
             return 0
-        # Either this one waits for it, or both are in the same step and neither gets on; and only
+        # Either this one waits for it, or both are in the same stretch and neither gets on: where
+        # weights are shared out they wait inside it, and which one hangs cannot be told. And only
         # since this one does so: before, the other may have waited for it.
-        if self.doing == WORKING and self.steps > int(steps):
+        if self.doing == WORKING and self.stretches > int(stretches):
             return 0
-        both = int(min(float(still), time.monotonic() - self.since))
+        both = int(min(float(still), self._clock() - self.since))
         limit = max(self.patience, 10 * self.longest) if self.longest else FIRST
         return both if both > limit else 0
 

@@ -162,7 +162,7 @@ def test_one_that_hangs_ends_all_and_is_named(tmp_path: Path, fails: str, said: 
     began = time.monotonic()
     done = many(2, tmp_path, 100_000, fails=fails)
     assert done.returncode != 0
-    assert f"Process 0 of 2 stops, for process {said}" in done.stderr
+    assert f"Process 0 of 2 stops, for process {said}" in done.stderr, done.stderr
     assert time.monotonic() - began < 90
 
 

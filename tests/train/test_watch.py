@@ -39,7 +39,8 @@ def beating(store: HashStore, said: str, seconds: float) -> None:
     ("mine", "others", "wrong"),
     [
         (WAITING, f"{WORKING} 0 1000", "process 1 has stood still in a step"),
-        (WORKING, f"{WORKING} 0 1000", "process 1 has stood still in a step"),
+        (WORKING, f"{WORKING} 0 1000", "seconds, as this one has"),  # one of the two hangs
+        (WORKING, f"{WAITING} 1 1000", None),  # it waits for this one, which names itself no more
         (WAITING, f"{BUSY} 1 1000", None),  # it evaluates
         (BUSY, f"{WORKING} 0 1000", None),  # it waits for this one
     ],
@@ -61,6 +62,40 @@ def test_who_says_nothing(stopped: list[str]) -> None:
     time.sleep(PATIENCE + 1)
     found.close()
     assert "process 1 has not been heard of" in stopped[0]
+
+
+class Stalling:
+    """A meeting place; its machine stands still once, and all that runs there."""
+
+    def __init__(self, store: HashStore) -> None:
+        self.store, self.looks = store, 0
+
+    def set(self, key: str, said: str) -> None:
+        self.looks += 1
+        if self.looks == 10:
+            time.sleep(4 * PATIENCE)
+        self.store.set(key, said)
+
+    def get(self, key: str) -> bytes:
+        return self.store.get(key)
+
+    def check(self, keys: list[str]) -> bool:
+        return self.store.check(keys)
+
+
+def test_what_stands_still_with_this_one_has_not_fallen_silent(stopped: list[str]) -> None:
+    """A laptop that slept: nobody ran, so nobody is late."""
+    store = HashStore()
+    beating(store, f"{WORKING} 0 0", 0.05)
+    found = Watch(Stalling(store), 0, 2, PATIENCE, stopped.append)
+    found.note(WORKING)
+    deadline = time.monotonic() + 20
+    while found.store.looks < 10 and time.monotonic() < deadline:
+        beating(store, f"{WORKING} 0 0", 0.01)
+    time.sleep(4 * PATIENCE)  # the other one wakes a little later than this one
+    beating(store, f"{WORKING} 0 0", 2 * PATIENCE)
+    found.close()
+    assert found.store.looks > 11 and not stopped
 
 
 def test_a_closed_one_says_nothing(stopped: list[str]) -> None:
