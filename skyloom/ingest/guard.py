@@ -2,22 +2,19 @@
 
 import json
 import os
-import selectors
 import signal
 import subprocess
 import sys
 import threading
 import time
 
+from skyloom.answering import Answers
 from skyloom.errors import UserError
 from skyloom.ingest.recipe import Limits
 from skyloom.ingest.stages import Rejected
 
 STARTUP_SECONDS = 300.0
 """For a process to import what it needs, on a machine that is busy."""
-
-LONGEST_ANSWER = 256 * 2**20
-"""Bytes of one answer: a film of 24 hours in shots of a second stays below it."""
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -61,7 +58,7 @@ class Guard:
         try:
             child.stdin.write(line.encode())
             child.stdin.flush()
-            answer = self._answer(child)
+            answer = self._answer()
         except (BrokenPipeError, EOFError) as error:
             raise Rejected(self._death(child)) from error
         except BaseException:
@@ -94,13 +91,14 @@ class Guard:
             stderr=subprocess.DEVNULL,
             env={**os.environ, **ONE_THREAD},
         )
-        self._unread = b""
+        assert child.stdout is not None
+        self._answers = Answers(child.stdout)
         if self._closed:  # while it started
             self._kill()
             raise Rejected("interrupted")
         try:
-            answer = self._line(child, time.monotonic() + STARTUP_SECONDS)
-        except EOFError:
+            answer = self._answers.next(time.monotonic() + STARTUP_SECONDS)
+        except (EOFError, TimeoutError):
             answer = {}
         except BaseException:
             self._kill()
@@ -113,30 +111,16 @@ class Guard:
             )
         return child
 
-    def _answer(self, child: subprocess.Popen) -> dict:
+    def _answer(self) -> dict:
         last = time.monotonic() + self._limits.seconds
         while True:
             stall = time.monotonic() + self._limits.stall
-            answer = self._line(child, min(last, stall))
+            try:
+                answer = self._answers.next(min(last, stall))
+            except TimeoutError:
+                raise Rejected(self._overrun()) from None
             if "alive" not in answer:
                 return answer
-
-    def _line(self, child: subprocess.Popen, deadline: float) -> dict:
-        """The next line of the child; EOFError where it has ended."""
-        assert child.stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(child.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._unread:
-                left = deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
-                    raise Rejected(self._overrun())
-                piece = os.read(child.stdout.fileno(), 2**16)
-                if not piece or len(self._unread) > LONGEST_ANSWER:
-                    raise EOFError
-                self._unread += piece
-        line, self._unread = self._unread.split(b"\n", 1)
-        answer = json.loads(line)
-        return answer if isinstance(answer, dict) else {}
 
     def _overrun(self) -> str:
         limits = self._limits

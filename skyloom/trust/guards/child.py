@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 
+from skyloom.answering import Answers
 from skyloom.config import to_dict
 from skyloom.trust.policy import Policy
 
@@ -36,7 +37,7 @@ class Child:
         self._process: subprocess.Popen | None = None
         self._ready = False
         self._loaded: set[tuple[str, int]] = set()
-        self._unread = b""
+        self._answers: Answers | None = None
 
     @property
     def pid(self) -> int | None:
@@ -56,7 +57,9 @@ class Child:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        self._ready, self._loaded, self._unread = False, set(), b""
+        assert self._process.stdout is not None
+        self._answers = Answers(self._process.stdout)
+        self._ready, self._loaded = False, set()
 
     def ask(self, job: dict, data: bytes = b"") -> dict:
         """Run one guard, loaded before if it is not; loading has a time of its own.
@@ -118,20 +121,11 @@ class Child:
                     left = left[os.write(pipe, left[: 2**16]) :]
 
     def _line(self, seconds: float, what: str) -> dict:
-        assert self._process is not None and self._process.stdout is not None
-        pipe, deadline = self._process.stdout.fileno(), time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(pipe, selectors.EVENT_READ)
-            while b"\n" not in self._unread:
-                wait = deadline - time.monotonic()
-                if wait <= 0 or not selector.select(wait):
-                    raise Failed("timed out", f"{what} within {seconds:g} s")
-                piece = os.read(pipe, 2**16)
-                if not piece:
-                    raise EOFError
-                self._unread += piece
-        line, self._unread = self._unread.split(b"\n", 1)
-        return json.loads(line)
+        assert self._answers is not None
+        try:
+            return self._answers.next(time.monotonic() + seconds)
+        except TimeoutError:
+            raise Failed("timed out", f"{what} within {seconds:g} s") from None
 
     def _death(self) -> str:
         process = self._process
