@@ -66,7 +66,7 @@ FLAGS = {
     "skyloom bench training": "--json --quick",
     "skyloom bench serving": BENCH,
     "skyloom bench native": "--json --out --picture --quick -o",
-    "skyloom bench trust": "--json --prompts --quick",
+    "skyloom bench trust": "--json --out --part --prompts -o",
 }
 
 

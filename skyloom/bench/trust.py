@@ -1,16 +1,18 @@
 """What the room of trust keeps of its promises: prompts told apart, flashes, the detector, marks.
 
-`skyloom bench trust` prints one row a figure, with what it must reach.
+`skyloom bench trust` prints one row a figure, with what it must reach. Marks take the longest; they
+are measured clip by clip and go on after a break, see skyloom/bench/marks/survival.py.
 """
 
-import importlib.util
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from skyloom.bench.marks import report, survival
+from skyloom.bench.marks.clips import sources
 from skyloom.bench.table import format_table, percent, write_json
 from skyloom.errors import UserError
 from skyloom.progress import track
@@ -19,11 +21,15 @@ from skyloom.trust.policy import load_policy
 
 PROMPTS = Path(__file__).parent / "trust_prompts.tsv"
 FINE = "ok"
-MARKING = "skyloom.bench.trust_marking"
-"""Has `figures()` and `table(figures)`: what marks and signatures keep of their promises."""
+PARTS = ("prompts", "flashes", "detector", "marks", "unmarked", "cost")
 DETECTOR_NEEDS = {"clean": 0.98, "crf 30": 0.93, "half size": 0.93}
-FOLDER = Path("out/detector")
+DETECTOR_CLIPS = Path("out/detector")
 """Where the detector's clips are kept, see skyloom/trust/detecting/training.py."""
+FOLDER = Path("out/trust")
+"""Where the results of marks are kept, a file a clip."""
+
+Shown = tuple[list[tuple[str, str | None, str]], list[str]]
+"""Rows of a table, and sentences below it."""
 
 
 def prompts(path: Path = PROMPTS) -> list[tuple[str, str]]:
@@ -44,23 +50,25 @@ def prompts(path: Path = PROMPTS) -> list[tuple[str, str]]:
 
 
 def run(
-    json: Path | None = None, file: Path | None = None, quick: bool = False,
-    clips: Path | None = None,
+    json: Path | None = None, file: Path | None = None, parts: Sequence[str] = PARTS,
+    folder: Path = FOLDER, detector_clips: Path = DETECTOR_CLIPS,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure; write every figure to `json` if it is named.
 
     Args:
         file: other prompts than the ones measured with here.
-        quick: prompts and flashes alone.
-        clips: the folder of the detector's held-out clips.
+        parts: of PARTS. Of marks, what was measured before is shown whether it is named or not.
+        folder: results of marks.
+        detector_clips: the folder of the detector's held-out clips.
     """
-    figures: dict[str, Any] = {
-        "prompts": guard_figures(file or PROMPTS),
-        "flashes": flash_figures(),
+    measured: dict[str, Callable[[], Any]] = {
+        "prompts": lambda: guard_figures(file or PROMPTS),
+        "flashes": flash_figures,
+        "detector": lambda: detector_figures(detector_clips),
+        "cost": cost_figures,
     }
-    if not quick:
-        figures["detector"] = detector_figures(clips or FOLDER)
-        figures["marking"] = marking_figures()
+    figures: dict[str, Any] = {part: measured[part]() for part in parts if part in measured}
+    figures["marks"] = marks_figures(folder, [part for part in parts if part in survival.PARTS])
     write_json(figures, json)
     return figures
 
@@ -131,16 +139,41 @@ def detector_figures(folder: Path) -> dict[str, Any] | None:
     return {"clips": len(clips), **measure(detector.load(), clips)}
 
 
-def marking_figures() -> Mapping[str, Any] | None:
-    """What skyloom/bench/trust_marking.py measures, where it is there."""
-    if importlib.util.find_spec(MARKING) is None:
-        return None
-    return importlib.import_module(MARKING).figures()
+def marks_figures(folder: Path, parts: Sequence[str]) -> dict[str, Any]:
+    """What marks live through, measured now or before."""
+    clips, missing = sources()
+    results = survival.Results(folder, survival.version())
+    survival.measure(results, clips, parts)
+    return {**survival.figures(results, clips), "missing": missing}
+
+
+def cost_figures() -> dict[str, float]:
+    """Seconds of making, marking and signing."""
+    from skyloom.bench.marks.cost import cost
+
+    return cost()
 
 
 def table(figures: Mapping[str, Any]) -> str:
-    """The figures for the screen, each beside what it must reach."""
-    guard, flash = figures["prompts"], figures["flashes"]
+    """The figures for the screen, each beside what it must reach, and what is missing."""
+    rows: list[tuple[str, str | None, str]] = []
+    notes: list[str] = []
+    shown = {"prompts": _of_prompts, "flashes": _of_flashes, "detector": _of_detector,
+             "cost": _of_cost}  # fmt: skip
+    for part, told in shown.items():
+        if part in figures:
+            some, more = told(figures[part])
+            rows, notes = rows + some, notes + more
+    marks = figures["marks"]
+    clips = {"marks": marks["kinds"]["all"]["clips"], "unmarked": marks["unmarked"]["clips"]}
+    left_out = [part for part in PARTS if not clips.get(part, part in figures)]
+    if left_out:
+        notes.append(f"Not measured: {', '.join(left_out)}, see --part.")
+    text = format_table("trust", ("figure", "measured", "must reach"), rows, notes)
+    return f"{text}\n\n{report.table(marks)}" if any(clips.values()) else text
+
+
+def _of_prompts(guard: Mapping[str, Any]) -> Shown:
     rows: list[tuple[str, str | None, str]] = [
         (
             f"prompts against policy refused, of {guard['violations']}",
@@ -155,23 +188,29 @@ def table(figures: Mapping[str, Any]) -> str:
         if label != FINE
     ]
     rows.append(("milliseconds a prompt", f"{1000 * guard['seconds']:.1f}", ""))
-    rows.append(
-        (f"flashing told right, of {flash['clips']} clips", percent(flash["right"]), "100%")
-    )
-    found = figures.get("detector")
-    if found:
-        rows += [
-            (f"detector, AUC, {name}", f"{found[name]['auc']:.3f}", str(least))
-            for name, least in DETECTOR_NEEDS.items()
-        ]
-        rows.append(("detector abstains, clean", percent(found["clean"]["abstains"]), ""))
-    notes = [f"wrong: {line}" for line in guard["wrong"][:20]]
-    if "detector" in figures and not found:
-        notes.append(
-            f"The detector's held-out clips are not in '{FOLDER}': "
+    return rows, [f"wrong: {line}" for line in guard["wrong"][:20]]
+
+
+def _of_flashes(flash: Mapping[str, Any]) -> Shown:
+    name = f"flashing told right, of {flash['clips']} clips"
+    return [(name, percent(flash["right"]), "100%")], []
+
+
+def _of_detector(found: Mapping[str, Any] | None) -> Shown:
+    if not found:
+        return [], [
+            f"The detector's held-out clips are not in '{DETECTOR_CLIPS}': "
             "python -m skyloom.trust.detecting.training makes them."
-        )
-    text = format_table("trust", ("figure", "measured", "must reach"), rows, notes)
-    if figures.get("marking"):
-        text += "\n\n" + importlib.import_module(MARKING).table(figures["marking"])
-    return text
+        ]
+    rows: list[tuple[str, str | None, str]] = [
+        (f"detector, AUC, {name}", f"{found[name]['auc']:.3f}", str(least))
+        for name, least in DETECTOR_NEEDS.items()
+    ]
+    return [*rows, ("detector abstains, clean", percent(found["clean"]["abstains"]), "")], []
+
+
+def _of_cost(cost: Mapping[str, float]) -> Shown:
+    note = f"Seconds: making {cost['making']:.2f}, marking {cost['marking']:.3f}, signing "
+    return [("marking and signing, of making", percent(cost["share"]), "5%")], [
+        f"{note}{cost['signing']:.3f}."
+    ]

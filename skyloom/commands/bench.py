@@ -8,6 +8,9 @@ from skyloom.commands.parsing import Parser, Verbs, add_verb, positive
 from skyloom.errors import UserError
 from skyloom.files import check_writable
 
+TRUST_PARTS = ("prompts", "flashes", "detector", "marks", "unmarked", "cost")
+"""As skyloom/bench/trust.py has them, which is not imported before it measures."""
+
 
 def add_verbs(verbs: Verbs) -> None:
     """Declare the verb, one verb more for each bench, and their flags."""
@@ -22,7 +25,7 @@ def add_verbs(verbs: Verbs) -> None:
         "skyloom bench training --quick\n"
         "skyloom bench serving\n"
         "skyloom bench native --quick\n"
-        "skyloom bench trust --quick",
+        "skyloom bench trust --part prompts flashes",
         run_reconstruction,
     )
     benches = parser.add_subparsers(dest="bench", metavar="BENCH", required=True)
@@ -102,12 +105,18 @@ def _add_of_this_code(benches: Verbs) -> None:
         benches,
         "trust",
         "prompts refused rightly and wrongly, flashes, the detector, marks and signatures",
-        "skyloom bench trust --json trust.json\nskyloom bench trust --prompts mine.tsv --quick",
+        "skyloom bench trust --json trust.json\n"
+        "skyloom bench trust --part prompts --prompts mine.tsv",
         run_trust,
     )
-    trust.add_argument("--prompts", type=Path, metavar="FILE",
-                       help='others: a category or "ok", a tab, a prompt on each line')  # fmt: skip
-    trust.add_argument("--quick", action="store_true", help="prompts and flashes alone")
+    add = trust.add_argument
+    add("--part", nargs="+", choices=TRUST_PARTS, default=TRUST_PARTS, metavar="PART",
+        help=f"only these: {', '.join(TRUST_PARTS)}")  # fmt: skip
+    add("--prompts", type=Path, metavar="FILE",
+        help='others: a category or "ok", a tab, a prompt on each line')  # fmt: skip
+    add("-o", "--out", type=Path, default=Path("out/trust"), metavar="FOLDER",
+        help="where marks are measured clip by clip; interrupted, it goes on "
+        "(default: %(default)s)")  # fmt: skip
 
 
 def _add_bench(
@@ -182,7 +191,7 @@ def run_trust(args: argparse.Namespace) -> None:
         raise UserError(f"'{args.prompts}' does not exist: name a file of prompts.")
     from skyloom.bench import trust
 
-    print(trust.table(trust.run(args.json, args.prompts, args.quick)))
+    print(trust.table(trust.run(args.json, args.prompts, args.part, args.out)))
 
 
 def run_serving(args: argparse.Namespace) -> None:

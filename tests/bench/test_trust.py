@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from skyloom.bench import trust
+from skyloom.commands.bench import TRUST_PARTS
 from skyloom.errors import UserError
 from skyloom.trust.prompts.rules import findings
 from skyloom.trust.verdict import CATEGORIES
@@ -28,9 +29,21 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
 def test_its_figures_and_table(tmp_path: Path) -> None:
     file = tmp_path / "prompts.tsv"
     file.write_text("# two\nok\ta red ball\nip\tMickey Mouse skates\n", encoding="utf-8")
-    figures = trust.run(tmp_path / "x.json", file, quick=True)
+    parts = ["prompts", "flashes"]
+    figures = trust.run(tmp_path / "x.json", file, parts, tmp_path / "marks")
     assert figures["prompts"]["recall"] == 1.0 and figures["prompts"]["false alarms"] == 0.0
     assert figures["flashes"]["right"] == 1.0
     text = trust.table(figures)
     assert "95%" in text and "100.0%" in text
+    assert "Not measured: detector, marks, unmarked, cost, see --part." in text
     assert (tmp_path / "x.json").is_file()
+    assert not (tmp_path / "marks").exists()  # nothing was measured there
+
+
+def test_a_detector_without_clips_is_said_so(tmp_path: Path) -> None:
+    figures = trust.run(None, None, ["detector"], tmp_path / "marks", tmp_path / "clips")
+    assert "The detector's held-out clips are not in" in trust.table(figures)
+
+
+def test_the_command_line_knows_the_parts() -> None:
+    assert TRUST_PARTS == trust.PARTS

@@ -1,0 +1,1 @@
+"""What the bench of trust needs to measure marks and signatures."""
