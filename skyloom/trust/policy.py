@@ -11,6 +11,9 @@ research, its clips are marked all the same. A file of one's own (TOML) names it
     kind = "rules"
 
     [[prompts]]
+    kind = "classifier"
+
+    [[prompts]]
     kind = "llama-guard"
     folder = "models/llama-guard"
 
@@ -100,7 +103,9 @@ class Policy:
     timeout: float = 60.0
     start_timeout: float = 300.0
     tell_prompt: bool = True
-    prompts: tuple[PromptSettings, ...] = field(default_factory=lambda: (PromptSettings("rules"),))
+    prompts: tuple[PromptSettings, ...] = field(
+        default_factory=lambda: (PromptSettings("rules"), PromptSettings("classifier"))
+    )
     frames: tuple[FrameSettings, ...] = field(default_factory=lambda: (FrameSettings("flashing"),))
 
     def __post_init__(self) -> None:

@@ -1,8 +1,8 @@
 """The process in which guards run, one question after the other.
 
 Questions come as lines of JSON on stdin, frames as bytes after their line; answers go as lines of
-JSON to stdout. See `child.Child`, the other end. The lists of words are read at once, so that they
-are there when the parent has loaded its model; other guards are loaded when they are first asked.
+JSON to stdout. See `child.Child`, the other end. The bundled guards of prompts are loaded at once, so
+that they are there when the parent has loaded its model; others when they are first asked.
 The prompt is never written anywhere.
 """
 
@@ -27,9 +27,10 @@ def main() -> None:
     policy = from_dict(Policy, json.loads(sys.argv[1]))
     guards: dict[tuple[str, int], Any] = {}
     tell(wire, {"ready": True})
-    if any(settings.kind == "rules" for settings in policy.prompts):
-        with suppress(Exception):  # what is missing is told when the guard is asked
-            _lists()
+    for number, settings in enumerate(policy.prompts):
+        if settings.kind in ("rules", "classifier"):
+            with suppress(Exception):  # what is missing is told when the guard is asked
+                guards["prompts", number] = build(settings, policy)
     while line := sys.stdin.buffer.readline():
         job = json.loads(line)
         data = _read(sys.stdin.buffer, job["bytes"])
@@ -112,6 +113,7 @@ class Bundled:
         from skyloom.trust.prompts.classifier import load
 
         self._classifier = load()
+        self._classifier.findings("the first sentence loads what vectors need")
         self.version = self._classifier.version
 
     def check(self, text: str) -> list[Finding]:

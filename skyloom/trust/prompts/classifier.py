@@ -1,79 +1,72 @@
-"""The bundled classifier of prompts: small, in numpy, taught by skyloom/trust/prompts/training.py.
+"""The bundled classifier of prompts: what a sentence means, not which words are in it.
 
-A word is the mean of its pieces' vectors; a layer reads three words in a row; the strongest answer
-of each unit over the prompt, and the mean, give a score for each category.
+A support vector machine in numpy (Cortes and Vapnik, 1995) asks how near the vector of a sentence
+(skyloom/trust/prompts/sentences.py) lies to those of sentences it was taught; a linear layer says
+which category it is then. Taught by skyloom/trust/prompts/training.py.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int8
 
 from skyloom.trust import bundled
 from skyloom.trust.bundled import Stored, read_stored
-from skyloom.trust.prompts.features import MOST_WORDS, Words, words_of
-from skyloom.trust.verdict import Finding
+from skyloom.trust.prompts.sentences import pieces, vectors
+from skyloom.trust.verdict import Category, Finding
 
 WEIGHTS = bundled.WEIGHTS / "prompts.safetensors"
-LABELS = ("minors", "sexual", "violence", "hate", "self_harm")
-"""Names of people and works are for lists alone: of one name nothing follows for another."""
-REACH = 3
-"""Words in a row that a unit reads."""
+LABELS: tuple[Category, ...] = ("sexual", "violence", "hate", "self_harm", "celebrity", "ip")
+"""What is sexual about minors is for rules: a sentence's meaning does not tell how old somebody is.
+People and works are known here by what is said of them, by their names in lists alone."""
+STEPS = 127.0
+"""Vectors of length 1 are kept in steps of one over this."""
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """Weights and thresholds.
+    """Weights and threshold.
 
     Attributes:
-        table: vectors of the buckets.
-        mix, shift: the layer over three words.
-        out, bias: from strongest and mean answers to the logit of each label.
-        thresholds: probability of each label from which on it is a finding.
+        taught: vectors of the sentences that count, in whole `STEPS`.
+        weights: of each, above 0 for violations.
+        kernel: (gamma, offset): a sentence has sum w exp(-gamma |x - x_i|^2) + offset.
+        slope: (a, b): its probability is the logistic function of a times that, plus b.
+        which, bias: from a vector to the logit of each label, given that it is one of them.
+        threshold: probability from which on it is a finding.
         version: the first letters of the file's hash.
     """
 
-    table: Float[np.ndarray, "buckets D"]
-    mix: Float[np.ndarray, "threeD units"]
-    shift: Float[np.ndarray, "units"]
-    out: Float[np.ndarray, "both labels"]
+    taught: Int8[np.ndarray, "S 512"]
+    weights: Float[np.ndarray, "S"]
+    kernel: tuple[float, float]
+    slope: tuple[float, float]
+    which: Float[np.ndarray, "512 labels"]
     bias: Float[np.ndarray, "labels"]
-    thresholds: Float[np.ndarray, "labels"]
+    threshold: float
     version: str
 
-    def probabilities(self, text: str) -> Float[np.ndarray, "labels"]:
-        """How likely a prompt is of each category; the likelier of its readings counts."""
-        logits = [self._logits(piece) for words in words_of(text) for piece in in_pieces(words)]
-        logits = logits or [np.full(len(LABELS), -20.0)]
-        return 1 / (1 + np.exp(-np.clip(np.max(logits, axis=0), -30, 30)))
+    def of_vectors(self, seen: Float[np.ndarray, "N 512"]) -> Float[np.ndarray, "N"]:
+        """How likely each of some sentences is a violation."""
+        gamma, offset = self.kernel
+        (a, b), near = self.slope, seen @ (self.taught.astype(np.float32).T / STEPS)
+        scores = np.exp(2 * gamma * (near - 1)) @ self.weights + offset
+        return 1 / (1 + np.exp(-(a * scores + b)))
 
     def findings(self, text: str) -> list[Finding]:
-        """The categories whose threshold a prompt reaches."""
-        found = zip(LABELS, self.probabilities(text), self.thresholds, strict=True)
-        return [
-            Finding(label, float(p), "classifier")  # type: ignore[arg-type]
-            for label, p, least in found
-            if p >= least
-        ]
-
-    def _logits(self, words: Words) -> Float[np.ndarray, "labels"]:
-        vectors = np.stack([self.table[word].mean(axis=0) for word in words])
-        padded = np.pad(vectors, ((1, REACH - 2), (0, 0)))
-        rows = np.concatenate([padded[at : at + len(words)] for at in range(REACH)], axis=1)
-        units = np.maximum(rows @ self.mix + self.shift, 0)
-        return np.concatenate([units.max(axis=0), units.mean(axis=0)]) @ self.out + self.bias
-
-
-def in_pieces(words: Words) -> Sequence[Words]:
-    """A long prompt in overlapping pieces, so that nothing in it is thinned out by the rest."""
-    if not words:
-        return []
-    step = MOST_WORDS // 2
-    last = max(len(words) - step, 1)
-    return [words[at : at + MOST_WORDS] for at in range(0, last, step)]
+        """At most one: the category of the likeliest sentence, if it reaches the threshold."""
+        sentences = pieces(text)
+        if not sentences:
+            return []
+        seen = vectors(sentences)
+        found = self.of_vectors(seen)
+        worst = int(found.argmax())
+        if found[worst] < self.threshold:
+            return []
+        label = LABELS[int((seen[worst] @ self.which + self.bias).argmax())]
+        return [Finding(label, float(found[worst]), "classifier")]
 
 
 @cache
@@ -87,7 +80,16 @@ def load(path: Path = WEIGHTS) -> Classifier:
 
 
 def _built(stored: Stored) -> Classifier:
-    parts = {name: stored.tensors[name].astype(np.float32) for name in
-             ("table", "mix", "shift", "out", "bias")}  # fmt: skip
-    limits = np.array([stored.facts[label] for label in LABELS], dtype=np.float32)
-    return Classifier(**parts, thresholds=limits, version=stored.version)
+    facts, tensors = stored.facts, stored.tensors
+    if tuple(facts["labels"]) != LABELS:
+        raise ValueError(f"its labels are {facts['labels']}")
+    return Classifier(
+        tensors["taught"],
+        tensors["weights"],
+        tuple(facts["kernel"]),
+        tuple(facts["slope"]),
+        tensors["which"],
+        tensors["bias"],
+        float(facts["threshold"]),
+        stored.version,
+    )
