@@ -1,9 +1,9 @@
 """The process in which guards run, one question after the other.
 
 Questions come as lines of JSON on stdin, frames as bytes after their line; answers go as lines of
-JSON to stdout. See `child.Child`, the other end. The bundled guards of prompts are loaded at once, so
-that they are there when the parent has loaded its model; others when they are first asked.
-The prompt is never written anywhere.
+JSON to stdout. See `child.Child`, the other end. The bundled guards of prompts are loaded at once,
+so that they are there when the parent has loaded its model; others when they are first asked. The
+prompt is never written anywhere.
 """
 
 import json

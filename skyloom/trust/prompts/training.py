@@ -104,8 +104,9 @@ def calibrated(
     linear = need("sklearn.linear_model", "guard-training")
     platt = linear.LogisticRegression(C=1e6).fit(scores[:, None], guilty)
     a, b = float(platt.coef_[0, 0]), float(platt.intercept_[0])
-    limit = float(np.quantile(scores[~guilty], 1 - FALSE_ALARMS))
-    return replace(classifier, slope=(a, b), threshold=1 / (1 + np.exp(-(a * limit + b))))
+    limit = a * float(np.quantile(scores[~guilty], 1 - FALSE_ALARMS)) + b
+    limit = max(limit, 0.0)  # nothing is refused that is rather innocent
+    return replace(classifier, slope=(a, b), threshold=float(1 / (1 + np.exp(-limit))))
 
 
 def save(classifier: Classifier, path: Path) -> None:
