@@ -218,10 +218,29 @@ def _of_statement(said: Statement) -> list[str]:
             if made.get(name) not in (None, "")
         ]
         lines.append(f"  It says: {', '.join(shown)}.")
+        lines += [f"  It says: {line}." for line in _of_guards(made.get("guards"))]
     for given in said.inputs:
         held = "with its own manifest" if given["has_manifest"] else "which has no manifest"
         relation = "an edit of" if given["relationship"] == "parentOf" else "holds"
         lines.append(f"  It says: {relation} '{given['title']}', {held}.")
+    return lines
+
+
+def _of_guards(told: Any) -> list[str]:
+    """Which guards looked at what; nothing of what is no record as we write them."""
+    lines = []
+    for record in told if isinstance(told, list) else []:
+        try:
+            looked = [
+                f"{part} by {', '.join(str(guard['name']) for guard in record[part]['guards'])}"
+                for part in ("prompts", "inputs", "frames")
+                if record[part] and record[part]["guards"]
+            ]
+            lines.append(
+                f"policy {_plain(record['policy'])}, {'; '.join(looked) or 'no guard ran'}"
+            )
+        except (KeyError, TypeError):
+            continue
     return lines
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import c2pa
@@ -238,6 +239,27 @@ def test_another_makers_manifest_is_shown_and_not_claimed(
     assert figures["c2pa"]["statements"][0]["made_by_model"] is False
     assert figures["watermark"]["p_value"] is None  # there is no key here yet
     assert "score" in figures["detector"]
+
+
+@pytest.mark.parametrize(
+    ("guards", "line"),
+    [
+        ([{"policy": "off", "prompts": None, "inputs": None, "frames": None}],
+         "policy 'off', no guard ran"),
+        ([{"policy": "standard", "inputs": None, "frames": {"guards": [{"name": "flashing"}]},
+           "prompts": {"guards": [{"name": "rules"}, {"name": "classifier"}]}}],
+         "policy 'standard', prompts by rules, classifier; frames by flashing"),
+        ([{}], None), ([{"policy": "x", "prompts": [1]}], None),
+        ([{"policy": "x", "prompts": {"guards": [3]}}], None),
+    ],
+)  # fmt: skip
+def test_who_looked_is_told(
+    tmp_path: Path, own: keys.Credentials, guards: list[dict[str, Any]], line: str | None
+) -> None:
+    path = written(tmp_path / "x.png")
+    sign(path, replace(CLAIM, guards=tuple(guards)), own)
+    told = [said for said in verify(path).sentences() if "policy" in said or "guard" in said]
+    assert told == ([f"  It says: {line}."] if line else [])
 
 
 def test_broken_manifests(
