@@ -55,8 +55,13 @@ class Credentials:
 
     @property
     def name(self) -> str:
-        """Whom the certificate names."""
-        return read_certificate(self.chain, "certificate").subject.rfc4514_string()
+        """Whom the certificate names, as `skyloom verify` shows it."""
+        from cryptography.x509.oid import NameOID
+
+        subject = read_certificate(self.chain, "certificate").subject
+        kinds = (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
+        parts = [str(part.value) for kind in kinds for part in subject.get_attributes_for_oid(kind)]
+        return ", ".join(parts) or subject.rfc4514_string()
 
 
 def folder() -> Path:

@@ -309,7 +309,12 @@ def test_what_is_no_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_trust_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["trust", "init"]) == 0
-    assert "signing key" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "signing key" in told
+    own = keys.known_credentials()
+    assert own is not None and f"certificate '{own.name}'" in told
+    sign(written(tmp_path / "x.png"), CLAIM, own)  # it shows the same name
+    assert f"'{own.name}'" in verify(tmp_path / "x.png").sentences()[0]
     assert cli.main(["trust", "init"]) == 2
     assert "--renew" in capsys.readouterr().err
     place = keys.folder()
