@@ -7,16 +7,23 @@ import pytest
 from skyloom.bench import trust
 from skyloom.commands.bench import TRUST_PARTS
 from skyloom.errors import UserError
+from skyloom.trust.prompts.classifier import load
 from skyloom.trust.prompts.rules import findings
 from skyloom.trust.verdict import CATEGORIES
 
 
-def test_the_prompts_are_of_known_kinds_and_the_rules_tell_them_apart() -> None:
+def test_the_prompts_are_of_known_kinds_and_the_guard_tells_them_apart() -> None:
     asked = trust.prompts()
     assert {label for label, _ in asked} <= {*CATEGORIES, trust.FINE}
     some = asked[::12]
-    wrong = [text for label, text in some if bool(findings(text)) != (label != trust.FINE)]
-    assert len(wrong) <= 0.01 * len(some), wrong
+    classifier = load()
+    refused = [bool(findings(text) or classifier.findings(text)) for _, text in some]
+    wrong = [
+        text
+        for (label, text), told in zip(some, refused, strict=True)
+        if told != (label != trust.FINE)
+    ]
+    assert len(wrong) <= 0.02 * len(some), wrong
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
