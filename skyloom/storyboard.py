@@ -128,6 +128,7 @@ class Plan:
         sounds: where the sound of given clips goes.
         notes: how pictures and clips were fitted.
         given: (first, stop) of frames that are pictures and clips as they were.
+        inputs: those pictures and clips, as they were fitted, and their files.
     """
 
     requests: tuple[Request, ...]
@@ -135,6 +136,7 @@ class Plan:
     sounds: tuple[Part, ...]
     notes: tuple[str, ...]
     given: tuple[tuple[int, int], ...] = ()
+    inputs: tuple[tuple[Path, Video], ...] = ()
 
 
 # ---------------------------------------------------------------------------------------- reading
@@ -237,6 +239,7 @@ def plan(story: Story, stride: int, check: Callable[[Request], object]) -> Plan:
     sounds: list[Part] = []
     notes: list[str] = []
     given: list[tuple[int, int]] = []
+    inputs: list[tuple[Path, Video]] = []
     frames = 0
     width, height = story.size
 
@@ -248,7 +251,10 @@ def plan(story: Story, stride: int, check: Callable[[Request], object]) -> Plan:
             yield np.zeros((count, height, width, 3), np.uint8)
 
     def note(number: int, fitted: Fitted) -> None:
-        notes.extend(f"shot {number}, '{story.shots[number - 1].given}': {n}" for n in fitted.notes)
+        file = story.shots[number - 1].given
+        assert file is not None
+        notes.extend(f"shot {number}, '{file}': {n}" for n in fitted.notes)
+        inputs.append((file, fitted.video))
         given.append((frames, frames + len(fitted.video.frames)))
         if fitted.source is not None and story.shots[number - 1].clip is not None:
             place, seconds = frames / story.fps, fitted.video.duration
@@ -257,7 +263,7 @@ def plan(story: Story, stride: int, check: Callable[[Request], object]) -> Plan:
     check(_request(story, story.shots[0]))
     for piece in film(story, stride, pretend, note):
         frames += len(piece)
-    return Plan(tuple(requests), frames, tuple(sounds), tuple(notes), tuple(given))
+    return Plan(tuple(requests), frames, tuple(sounds), tuple(notes), tuple(given), tuple(inputs))
 
 
 def film(

@@ -13,6 +13,7 @@ from skyloom.errors import UserError
 if TYPE_CHECKING:
     from skyloom.edit import Edit
     from skyloom.pipeline import Frames, Skyloom
+    from skyloom.request import Request
     from skyloom.sampler import Progress
     from skyloom.trust.marking import Marking
     from skyloom.trust.session import Session
@@ -86,6 +87,13 @@ def warn_of_cuts(prompts: Sequence[str], truncated: Callable[[str], str | None])
             )
 
 
+def guarded_words(requests: "Sequence[Request]") -> list[str]:
+    """All that guards read of these requests."""
+    from skyloom.trust.session import to_be_read
+
+    return [text for one in requests for text in to_be_read(one.words, one.negative, one.guidance)]
+
+
 def guarded(args: argparse.Namespace) -> "Session":
     """The guards of `--policy`; opened before the model is loaded, they load beside it.
 
@@ -122,9 +130,10 @@ def make(
     warn_of_cuts([edit.request.words for edit in edits], model.text.truncated)
     for edit in edits:
         model.latent_shape(edit.request)  # what cannot be made is found before any work
-    session.allow_words([edit.request.words for edit in edits])
-    for video in inputs:
-        session.allow_input(video, "The input")
+    session.ready()
+    session.allow_words(guarded_words([edit.request for edit in edits]))
+    for video, source in zip(inputs, sources, strict=True):
+        session.allow_input(video, f"'{source}'")
     for number, (edit, output) in enumerate(zip(edits, outputs, strict=True), start=1):
         title = args.verb if len(outputs) == 1 else f"{args.verb} {number} of {len(outputs)}"
         claim = marking.claim(args.verb, edit.request, sources, [session.begin()])

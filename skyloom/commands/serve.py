@@ -118,6 +118,7 @@ def run(args: argparse.Namespace) -> None:
     from skyloom.trust.guard import Guards
     from skyloom.trust.orders import check_order
     from skyloom.trust.policy import load_policy
+    from skyloom.trust.session import need_guards
 
     sources = [Source.parse(text) for text in args.allow_url]
     models = served_models(args.model)
@@ -136,14 +137,15 @@ def run(args: argparse.Namespace) -> None:
         jobs, models, keyed=keyed, limits=_limits(args), uploads=UploadLimits(), sources=sources
     )
     log_to()
-    guards.start()
+    guards.start()  # they load beside what follows
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn's own while it runs; then we tidy up
     supervisor = None
-    if not args.no_worker:
-        supervisor = Supervisor(handed_on(args), service.metrics.restarts.inc)
-        supervisor.start()
     try:
+        need_guards(guards, ["prompts"] if args.no_worker else ["prompts", "frames"])
+        if not args.no_worker:
+            supervisor = Supervisor(handed_on(args), service.metrics.restarts.inc)
+            supervisor.start()
         asked = "with keys" if keyed else "no keys asked for"
         print(f"skyloom serve: {_url(args.host, listening.getsockname()[1])} ({asked})", flush=True)
         server.run(create_app(service), listening)

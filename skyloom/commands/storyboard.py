@@ -11,6 +11,7 @@ from skyloom.commands.making import (
     add_flags,
     check_outputs,
     guarded,
+    guarded_words,
     output_paths,
     request_fields,
     warn_of_cuts,
@@ -67,9 +68,10 @@ def _run(args: argparse.Namespace, outputs: list[Path], session: "Session") -> N
         print(f"skyloom: {note}.", file=sys.stderr)
     warn_of_cuts([request.words for request in plan.requests], model.text.truncated)
     marking = Marking.ready(args.model, hide_prompt=not session.policy.tell_prompt)
-    session.allow_words([request.words for request in plan.requests])
-    for condition in (given for request in plan.requests for given in request.given):
-        session.allow_input(condition.video, "An input")
+    session.ready()
+    session.allow_words(guarded_words(plan.requests))
+    for file, clip in plan.inputs:
+        session.allow_input(clip, f"'{file}'")
     for number, output in enumerate(outputs):
         title = "storyboard" if len(outputs) == 1 else f"storyboard {number + 1} of {len(outputs)}"
         varied = replace(story, seed=story.seed + number)

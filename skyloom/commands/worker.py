@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from skyloom.trust.guard import Guards
     from skyloom.trust.marking import Marking
     from skyloom.trust.policy import load_policy
+    from skyloom.trust.session import need_guards
 
     log_to()
     stop = threading.Event()
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         keep_seconds=round(args.keep_hours * 3600),
     )
     with Guards(load_policy(args.policy)) as guards:
-        guards.start()
+        need_guards(guards)  # one that cannot be had is told now, not by each job
         worker = Worker(
             jobs,
             served_models(args.model),

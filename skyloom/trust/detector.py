@@ -7,9 +7,9 @@ a clip is unlike all it was taught. It is taught anew for each model by
 skyloom/trust/detecting/training.py.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from jaxtyping import Float32, UInt8
 from skyloom.trust import bundled
 from skyloom.trust.bundled import Stored, read_stored
 from skyloom.trust.detecting.traces import traces
-from skyloom.video import Video, read_chunks
+from skyloom.video import Video
 
 WEIGHTS = bundled.WEIGHTS / "detector.safetensors"
 CROPS = (64, 32)
@@ -79,7 +79,7 @@ class Detector:
 
     def look(self, video: Video) -> Detection:
         """Say whether a clip or a picture is this model's."""
-        if not (SIZES[0] <= min(video.size) and max(video.size) <= SIZES[1]):
+        if not _known(video.size):
             width, height = video.size
             return Detection(None, f"cannot tell: {width}x{height} is a size it does not know",
                              False)  # fmt: skip
@@ -143,12 +143,27 @@ def _built(stored: Stored) -> Detector:
     )
 
 
-def detect_file(path: Path) -> dict[str, Any]:
-    """What the detector says of a file, for `skyloom verify`: score, verdict, sure.
+def wanted(size: tuple[int, int]) -> int:
+    """Frames of (width, height) `size` that it looks at: one, where it does not know the size."""
+    return MOST_FRAMES if _known(size) else 1
+
+
+def detect(pieces: Sequence[Video], kind: str) -> Detection:
+    """What the detector says of a file, for `skyloom verify`.
+
+    Args:
+        pieces: its first frames, as many as are `wanted`.
+        kind: of the file, as in "video/mp4".
 
     Raises:
-        UserError: the file is no video or picture.
+        UserError: the detector's own weights are missing or damaged.
     """
-    pieces = list(islice(read_chunks(path, 16), MOST_FRAMES // 16))
+    if kind == "image/gif":
+        said = "cannot tell: the few colours of a GIF hide what it looks for"
+        return Detection(None, said, False)
     frames = np.concatenate([piece.frames for piece in pieces])
-    return load().look(Video(frames, pieces[0].fps)).record()
+    return load().look(Video(frames, pieces[0].fps))
+
+
+def _known(size: tuple[int, int]) -> bool:
+    return SIZES[0] <= min(size) and max(size) <= SIZES[1]

@@ -10,6 +10,7 @@ to their end stand in `Verdict.ran`.
 """
 
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -58,6 +59,21 @@ class Guards:
             with self._lock:
                 self._child.start()
 
+    def load(self, parts: Sequence[str] = ("prompts", "frames")) -> Verdict:
+        """Find out whether every guard can be had, before the work in which they are asked.
+
+        Returns:
+            a verdict that allows, or one that says which guard cannot be had, and why.
+        """
+        with self._lock:
+            for of in parts:
+                for number, settings in enumerate(getattr(self.policy, of)):
+                    try:
+                        self._child.load(of, number)
+                    except Failed as error:
+                        return _failed(settings.kind, error)
+        return Verdict(True)
+
     def close(self) -> None:
         """End the process of the guards."""
         self._child.close()
@@ -82,15 +98,22 @@ class Guards:
                 try:
                     answer = self._child.ask({"of": of, "number": number, **job}, data)
                 except Failed as error:
-                    failed = f"the guard '{name}' {error}, so nothing is made: {HELP}"
-                    finding = Finding("guard", 1.0, f"{name} {error.kind}")
-                    return Verdict(False, (*findings, finding), tuple(ran), failed)
+                    return _failed(name, error, findings, ran)
                 ran.append(Ran(name, answer["version"], answer["seconds"]))
                 findings += [Finding(**found) for found in answer["findings"]]
         return Verdict(not findings, tuple(findings), tuple(ran))
 
 
 HELP = "see that it can run, or name another policy with --policy"
+
+
+def _failed(
+    name: str, error: Failed, findings: Sequence[Finding] = (), ran: Sequence[Ran] = ()
+) -> Verdict:
+    """What is said where a guard did not do its work."""
+    finding = Finding("guard", 1.0, f"{name} {error.kind}")
+    told = f"the guard '{name}' {error}, so nothing is made: {HELP}"
+    return Verdict(False, (*findings, finding), tuple(ran), told)
 
 
 class _Prompts:

@@ -7,12 +7,13 @@ exists only for it. Nobody else trusts that authority; whoever needs more signs 
 an extended key usage and the identifier of their authority.
 """
 
+import fcntl
 import json
 import os
 import secrets
-import shlex
-import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from skyloom.errors import UserError
 from skyloom.files import atomic_path, check_writable
 from skyloom.trust.marks.carriers import KEY_BYTES
 from skyloom.trust.signing.certificates import algorithm, issue, public, read_certificate
+from skyloom.trust.signing.command import Command
 
 CHAIN, PRIVATE, AUTHORITY = "certificate.pem", "private.pem", "authority.pem"
 WATERMARK = "watermark.key"
@@ -28,9 +30,6 @@ CHOSEN = "sign-with.json"
 
 YEARS = 5
 """How long a certificate of one's own is good."""
-
-COMMAND_SECONDS = 30
-"""How long a command may take to sign."""
 
 ANEW = "'skyloom trust init --renew' makes a new one"
 
@@ -42,14 +41,14 @@ class Credentials:
     Attributes:
         chain: PEM of the certificate and of those above it.
         private: PEM of the key; None where a command signs.
-        command: reads what is to be signed from stdin and writes the signature to stdout.
+        command: signs what it is given; None where a key does.
         authority: PEM of the authorities of certificates of one's own, old ones too.
         algorithm: as C2PA names it: es256, es384, es512, ps256 or ed25519.
     """
 
     chain: str
     private: str | None
-    command: tuple[str, ...] | None
+    command: Command | None
     authority: str | None
     algorithm: str
 
@@ -107,7 +106,10 @@ def credentials() -> Credentials:
         UserError: it is missing, expired, does not belong together, or cannot be made.
     """
     if not (folder() / CHOSEN).exists() and not (folder() / CHAIN).exists():
-        init()
+        with _alone():  # of several processes that come here at once, one makes them
+            if not (folder() / CHAIN).exists():
+                _make_pair()
+        watermark_key()
     found = known_credentials()
     assert found is not None
     check(found)
@@ -121,13 +123,18 @@ def known_credentials() -> Credentials | None:
         try:
             said = json.loads(chosen.read_text(encoding="utf-8"))
             chain, private, command = Path(said["chain"]), said["private"], said["command"]
+            where = Path(said["folder"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"'{chosen}' is damaged: choose again with 'skyloom trust sign-with'."
             ) from error
         own = folder() / AUTHORITY
         return read_credentials(
-            chain, Path(private) if private else None, command, own if own.exists() else None
+            chain,
+            Path(private) if private else None,
+            command,
+            own if own.exists() else None,
+            where,
         )
     if not (folder() / CHAIN).exists():
         return None
@@ -136,21 +143,29 @@ def known_credentials() -> Credentials | None:
 
 
 def read_credentials(
-    chain: Path, private: Path | None, command: str | None, authority: Path | None = None
+    chain: Path,
+    private: Path | None,
+    command: str | None,
+    authority: Path | None = None,
+    where: Path | None = None,
 ) -> Credentials:
     """Credentials from files.
 
+    Args:
+        where: the folder in which the command runs; the present one unless told.
+
     Raises:
         UserError: a file is missing, or holds no certificate or no kind of key that C2PA knows;
-            neither or both of a key and a command are named.
+            neither or both of a key and a command are named; the command cannot be understood.
     """
     if (private is None) == (command is None):
         raise UserError("Name the key's file or, with --command, what signs with it: one of them.")
+    signs = None if command is None else Command.parse(command, where or Path.cwd())
     told = _read(chain, "certificate")
     return Credentials(
         told,
         None if private is None else _read(private, "signing key"),
-        tuple(shlex.split(command)) if command else None,
+        signs,
         None if authority is None else _read(authority, "authority's certificate"),
         algorithm(read_certificate(told, f"'{chain}'"), chain),
     )
@@ -205,9 +220,29 @@ def init(renew: bool = False) -> Path:
         UserError: there are some already, or the folder cannot be written.
     """
     place = folder()
-    if (place / CHAIN).exists() and not renew:
-        raise UserError(f"There is a signing key in '{place}' already: {ANEW}.")
     _make_folder()
+    with _alone():
+        if (place / CHAIN).exists() and not renew:
+            raise UserError(f"There is a signing key in '{place}' already: {ANEW}.")
+        _make_pair(renew)
+    if renew:
+        (place / CHOSEN).unlink(missing_ok=True)
+    watermark_key()
+    return place
+
+
+def _make_pair(renew: bool = False) -> None:
+    """Write a new key with its certificate and authority.
+
+    Raises:
+        UserError: a key is there whose certificate is not, and it is not to be replaced.
+    """
+    place = folder()
+    if (place / PRIVATE).exists() and not renew:
+        raise UserError(
+            f"The certificate '{place / CHAIN}' of the key beside it is missing: put it back; "
+            f"{ANEW}."
+        )
     since = datetime.now(UTC) - timedelta(hours=1)  # clocks differ
     chain, private, authority = issue(since, since + timedelta(days=365 * YEARS))
     _keep(place / PRIVATE, private)
@@ -215,64 +250,34 @@ def init(renew: bool = False) -> Path:
     earlier = before.read_text(encoding="ascii") if before.exists() else ""
     _keep(place / AUTHORITY, authority + earlier)
     _keep(place / CHAIN, chain)  # last: where it is, the others are
-    if renew:
-        (place / CHOSEN).unlink(missing_ok=True)
-    watermark_key()
-    return place
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """While this lasts, no other process makes keys in the folder."""
+    _make_folder()
+    try:
+        handle = os.open(folder(), os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"The keys in '{folder()}' cannot be read: {error.strerror}.") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sign_with(chain: Path, private: Path | None, command: str | None) -> None:
-    """Sign with this certificate from now on; the files stay where they are."""
+    """Sign with this certificate from now on; the files stay where they are, and the command runs
+    in the folder that is the present one now."""
     _make_folder()
     said = {
         "chain": str(chain.resolve()),
         "private": None if private is None else str(private.resolve()),
         "command": command,
+        "folder": str(Path.cwd()),
     }
     _keep(folder() / CHOSEN, json.dumps(said, indent=2) + "\n")
-
-
-def run_command(found: Credentials, data: bytes) -> bytes:
-    """Have the command sign; returns the signature as C2PA wants it, which is r and s for ECDSA.
-
-    Raises:
-        UserError: it fails, hangs, or answers with nothing.
-    """
-    assert found.command is not None
-    name = found.command[0]
-    try:
-        done = subprocess.run(
-            found.command, input=data, capture_output=True, timeout=COMMAND_SECONDS, check=False
-        )
-    except OSError as error:
-        raise UserError(f"The signing command '{name}' does not run: {error.strerror}.") from error
-    except subprocess.TimeoutExpired as error:
-        raise UserError(
-            f"The signing command '{name}' did not answer in {COMMAND_SECONDS} seconds."
-        ) from error
-    if done.returncode or not done.stdout:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UserError(
-            f"The signing command '{name}' failed with code {done.returncode}"
-            f"{': ' + said[-1] if said else ''}."
-        )
-    return _raw(done.stdout, found.algorithm)
-
-
-def _raw(signature: bytes, algorithm: str) -> bytes:
-    """r and s of an ECDSA signature side by side, where it came as DER, as OpenSSL writes it."""
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
-    half = {"es256": 32, "es384": 48, "es512": 66}.get(algorithm)
-    if half is None or len(signature) == 2 * half:
-        return signature
-    try:
-        r, s = decode_dss_signature(signature)
-        return r.to_bytes(half, "big") + s.to_bytes(half, "big")
-    except (ValueError, OverflowError) as error:
-        raise UserError(
-            f"The signing command wrote {len(signature)} bytes that are no {algorithm} signature."
-        ) from error
 
 
 def _make_folder() -> None:
@@ -315,10 +320,12 @@ def _keep_first(path: Path, text: str) -> None:
 
 
 def _read(path: Path, what: str) -> str:
+    own = path.parent == folder()
     try:
         return path.read_text(encoding="ascii")
     except FileNotFoundError:
-        raise UserError(f"The {what} '{path}' does not exist: {ANEW}.") from None
+        remedy = f"put it back; {ANEW}" if own else "name one that is there"
+        raise UserError(f"The {what} '{path}' does not exist: {remedy}.") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not PEM"
         raise UserError(f"The {what} '{path}' cannot be read: {reason}.") from error

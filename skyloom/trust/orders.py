@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from skyloom.trust.guard import Guards
-from skyloom.trust.session import log_refusal, refusal
+from skyloom.trust.session import log_refusal, refusal, to_be_read
 
 if TYPE_CHECKING:
     from skyloom.serve.order import Order
@@ -13,16 +13,14 @@ if TYPE_CHECKING:
 def check_order(guards: Guards) -> "Callable[[Order], None]":
     """What `serve.jobs.Jobs` takes as `allow`; safe to call from many threads.
 
-    The one that it returns raises a `session.Refused`, a UserError, where the words of an order,
-    or what it wants to keep away from, are against policy, or a guard could not say.
+    The one that it returns raises a `session.Refused`, a UserError, where the words of an order
+    are against policy, or a guard could not say.
     """
 
     def allow(order: "Order") -> None:
         if not guards.policy.prompts:
             return
-        for text in dict.fromkeys((order.words, order.negative or "")):
-            if not text.strip():
-                continue
+        for text in to_be_read(order.words, order.negative or "", order.guidance):
             verdict = guards.prompts.check(text)
             if not verdict.allowed:
                 log_refusal(guards.policy, "prompts", verdict, text)

@@ -6,7 +6,7 @@ the pictures, which one, with what request; of an edit, which file it began with
 manifest is kept inside. A copy by a tool that knows nothing of C2PA loses it; what remains is the
 watermark, whose number the manifest names (its soft binding).
 
-Formats that have no place for a manifest get a file beside them: clip.webm, clip.c2pa.
+Formats that have no place for a manifest get a file beside them: clip.webm, clip.webm.c2pa.
 """
 
 import hashlib
@@ -21,8 +21,9 @@ from skyloom import __version__
 from skyloom.errors import UserError
 from skyloom.extras import need
 from skyloom.files import atomic_path
-from skyloom.trust.keys import Credentials, run_command
+from skyloom.trust.keys import Credentials
 from skyloom.trust.marks.coding import PAYLOAD_BITS
+from skyloom.trust.signing.certificates import lacking, read_certificate, verifies
 
 GENERATION = "org.skyloom.generation"
 """The label of the assertion that says how a file was made."""
@@ -124,8 +125,9 @@ def payload_text(payload: int) -> str:
 
 
 def sidecar(path: Path) -> Path:
-    """Where the manifest of a file goes that has no place for it."""
-    return path.with_suffix(SIDECAR)
+    """Where the manifest of a file goes that has no place for it; its whole name is in it, so that
+    a clip in two formats has two."""
+    return path.with_name(path.name + SIDECAR)
 
 
 def needs_sidecar(path: Path) -> bool:
@@ -224,6 +226,8 @@ class _Signing:
 
     def __init__(self, manifest: dict[str, Any], credentials: Credentials) -> None:
         c2pa = self._c2pa = need("c2pa", extra="trust")
+        self._certificate = read_certificate(credentials.chain, "the certificate")
+        self._name = credentials.name
         self._failed: list[UserError] = []
         self._refused = c2pa.C2paError
         # thumbnails are larger than a small clip, and of clips there are none
@@ -233,9 +237,10 @@ class _Signing:
         self.builder = c2pa.Builder(json.dumps(manifest), context=self._context)
 
     def _opened_signer(self, credentials: Credentials) -> Any:
-        c2pa = self._c2pa
+        c2pa, command = self._c2pa, credentials.command
         try:
-            if credentials.private is not None:
+            if command is None:
+                assert credentials.private is not None
                 return c2pa.Signer.from_info(
                     c2pa.C2paSignerInfo(
                         alg=credentials.algorithm.encode(),
@@ -247,7 +252,14 @@ class _Signing:
 
             def signed(data: bytes) -> bytes:
                 try:
-                    return run_command(credentials, data)
+                    signature = command.sign(data, credentials.algorithm)
+                    if not verifies(self._certificate, signature, data):
+                        raise UserError(
+                            f"The signing command '{command.words[0]}' does not sign with the key "
+                            f"of the certificate '{self._name}': choose the pair that belongs "
+                            "together with 'skyloom trust sign-with'."
+                        )
+                    return signature
                 except UserError as error:  # c2pa would swallow it
                     self._failed.append(error)
                     raise
@@ -279,6 +291,12 @@ class _Signing:
             raise self._refusal(error, path) from error
 
     def _refusal(self, error: Exception, path: Path | None = None) -> UserError:
+        if lacks := lacking(self._certificate):
+            return UserError(
+                f"C2PA does not take the certificate '{self._name}', which lacks "
+                f"{' and '.join(lacks)}: choose another with 'skyloom trust sign-with', or "
+                "'skyloom trust init --renew' makes one."
+            )
         where = "Signing" if path is None or path.name == "probe.png" else f"Signing '{path}'"
         return UserError(
             f"{where} was refused ({error}): the certificate must be one for C2PA, see "

@@ -54,6 +54,14 @@ class Session:
             "policy": policy.name, "prompts": None, "inputs": None, "frames": None,
         }  # fmt: skip
 
+    def ready(self) -> None:
+        """Find out before the work that every guard can be had.
+
+        Raises:
+            UserError: which one cannot, and why.
+        """
+        need_guards(self._guards)
+
     def begin(self) -> dict[str, Any]:
         """A record for the next result, whose frames are still to come; it fills as they do."""
         self.record = {**self.record, "frames": None}
@@ -148,6 +156,27 @@ def refusal(policy: Policy, verdict: Verdict, name: str) -> Refused:
         return Refused(f"{verdict.failed[0].upper()}{verdict.failed[1:]}.", verdict)
     reason = verdict.reason if name == "The prompt" else verdict.reason.replace("asks for", "shows")
     return Refused(f"{name} is refused by the policy '{policy.name}': {reason}.", verdict)
+
+
+def need_guards(guards: Guards, parts: Sequence[str] = ("prompts", "frames")) -> None:
+    """Load guards.
+
+    Raises:
+        Refused: one of them cannot be had.
+    """
+    verdict = guards.load(parts)
+    if not verdict.allowed:
+        log_refusal(guards.policy, "guards", verdict, None)
+        raise refusal(guards.policy, verdict, "")
+
+
+def to_be_read(words: str, negative: str, guidance: float | None) -> list[str]:
+    """The texts of a request that guards read: its words, and what to keep away from where
+    guidance below 1 leads towards that instead."""
+    texts = [words]
+    if guidance is not None and guidance < 1:
+        texts.append(negative)
+    return [text for text in dict.fromkeys(texts) if text.strip()]
 
 
 def log_refusal(policy: Policy, part: str, verdict: Verdict, text: str | None) -> None:

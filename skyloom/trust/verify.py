@@ -7,21 +7,46 @@ chance of error; a detector guesses. What none of them tells is not claimed.
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from skyloom.errors import UserError
 from skyloom.trust import keys
 from skyloom.trust.marks.finding import Found, find
-from skyloom.trust.provenance import payload_text
-from skyloom.trust.signing.reading import NONE, UNREADABLE, Manifests, Statement, read_manifests
+from skyloom.trust.provenance import SIDECAR, payload_text
+from skyloom.trust.signing.reading import (
+    NONE,
+    UNREADABLE,
+    Manifests,
+    Statement,
+    kind_of,
+    read_manifests,
+)
 from skyloom.video import Video, read_chunks
 
 SURE = 1e-6
 """The p-value below which a mark counts as found."""
 
-CHUNK = 16  # frames that are decoded at once
+_SOURCES = {
+    "trainedAlgorithmicMedia": "made by a trained model",
+    "compositeWithTrainedAlgorithmicMedia": "edited or put together with a trained model",
+    "algorithmicMedia": "made by a program without learning",
+    "digitalCapture": "taken by a camera",
+    "computationalCapture": "taken by a camera that puts several pictures together",
+    "digitalCreation": "made by a person with a program",
+    "humanEdits": "edited by a person",
+    "screenCapture": "taken from a screen",
+    "": "of no source that it tells",
+}
+"""Where pictures come from, by IPTC's words for it."""
+
+_HELD = {
+    True: "with its own manifest",
+    False: "with its own manifest, which was broken already when it was taken in",
+    None: "which has no manifest",
+}
+"""How it is told whether the manifest of an input held."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +108,7 @@ class Report:
     def _of_mark(self) -> list[str]:
         found = self.found
         if found is None:
-            return [f"Watermark: not looked for, {self.unmarked}."]
+            return [f"Watermark: not looked for: {self.unmarked}."]
         if not self.marked:
             return [f"Watermark: none of this computer's key (p = {found.p_value:.2g})."]
         said = f"Watermark: found, made with this computer's key (p = {found.p_value:.2g})"
@@ -103,7 +128,7 @@ class Report:
             return []
         score, verdict = self.detector["score"], self.detector["verdict"]
         if score is None:
-            return [f"Detector: says nothing: {verdict or self.detector['note']}".rstrip(".") + "."]
+            return [f"Detector: {verdict or self.detector['note']}".rstrip(".") + "."]
         return [f"Detector: {verdict} (score {score:.3f}); it guesses from looks alone."]
 
 
@@ -118,21 +143,25 @@ def verify(path: Path, key: bytes | None = None) -> Report:
             manifest either.
     """
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+        what = "is a folder" if path.is_dir() else "is no file"
+        what = what if path.exists() else "does not exist"
         raise UserError(f"'{path}' {what}: name a video or a picture.")
+    if path.suffix == SIDECAR:
+        raise UserError(f"'{path}' is a manifest: name the file beside it that it belongs to.")
     own = _own()
     manifests = read_manifests(path, own)
     try:
-        first, rest = _opened(path)
+        head, rest = _opened(path)
     except UserError as error:
         if manifests.state == NONE:
             raise
         return Report(str(path), manifests, None, f"it cannot be shown: {error}".rstrip("."), None)
-    key = key or keys.known_watermark_key()
+    detected = _detected(path, head)
+    key, without = (key, None) if key is not None else _own_key()
     if key is None:
-        return Report(str(path), manifests, None, "there is no key here", _detected(path))
-    found = find((piece.frames for piece in chain([first], rest)), first.fps, key)
-    return Report(str(path), manifests, found, None, _detected(path))
+        return Report(str(path), manifests, None, without, detected)
+    found = find((piece.frames for piece in chain(head, rest)), head[0].fps, key)
+    return Report(str(path), manifests, found, None, detected)
 
 
 def read_key(path: Path) -> bytes:
@@ -143,10 +172,12 @@ def read_key(path: Path) -> bytes:
     """
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except (OSError, ValueError) as error:
-        raise UserError(f"'{path}' holds no watermark's key: 64 hexadecimal digits.") from error
+    except OSError as error:
+        raise UserError(f"The key '{path}' cannot be read: {error.strerror}.") from error
+    except ValueError:
+        key = b""
     if len(key) != keys.KEY_BYTES:
-        raise UserError(f"'{path}' holds no watermark's key: 64 hexadecimal digits.")
+        raise UserError(f"'{path}' holds no watermark's key, which is 64 hexadecimal digits.")
     return key
 
 
@@ -158,29 +189,41 @@ def _own() -> keys.Credentials | None:
         return None
 
 
-def _opened(path: Path) -> tuple[Video, Iterator[Video]]:
-    """The first frames of a film, decoded, and the rest as they come."""
-    pieces = read_chunks(path, CHUNK)
+def _own_key() -> tuple[bytes | None, str | None]:
+    """This computer's watermark key, or why there is none."""
+    try:
+        key = keys.known_watermark_key()
+    except UserError as error:
+        return None, f"{error}".rstrip(".")
+    return key, None if key else "there is no key here"
+
+
+def _opened(path: Path) -> tuple[list[Video], Iterator[Video]]:
+    """The frames that the detector looks at, decoded, and the rest as they come: what follows is
+    held by nobody, and a film that breaks off is looked at as far as it goes."""
+    from skyloom.trust.detector import wanted
+
+    pieces = read_chunks(path, 1)
     first = next(pieces, None)
     if first is None:
         raise UserError(f"'{path}' has no frames in it.")
-    return first, _until_damaged(pieces)
+    rest = _until_damaged(pieces)
+    return [first, *islice(rest, wanted(first.size) - 1)], rest
 
 
 def _until_damaged(pieces: Iterator[Video]) -> Iterator[Video]:
-    """A film that breaks off is looked at as far as it goes."""
     try:
         yield from pieces
     except UserError:
         return
 
 
-def _detected(path: Path) -> dict[str, Any]:
+def _detected(path: Path, head: list[Video]) -> dict[str, Any]:
     """What the detector says, or why it says nothing."""
-    from skyloom.trust.detector import detect_file
+    from skyloom.trust.detector import detect
 
     try:
-        return detect_file(path)
+        return detect(head, kind_of(path)).record()
     except UserError as error:
         return {"score": None, "verdict": "", "sure": False, "note": str(error)}
 
@@ -190,7 +233,7 @@ def _of_manifests(manifests: Manifests) -> list[str]:
         return ["Manifest: none. The file does not say where it comes from."]
     if manifests.state == UNREADABLE:
         return ["Manifest: there is one and it cannot be read, so it says nothing."]
-    first, *others = manifests.statements or (Statement("", "", False, (), {}, ()),)
+    first, *others = manifests.statements or (Statement("", "", "", False, "", (), {}, ()),)
     who = f"'{first.signer or 'nobody'}'"
     if manifests.state == "Invalid":
         why = f" ({', '.join(manifests.problems)})" if manifests.problems else ""
@@ -208,7 +251,7 @@ def _of_manifests(manifests: Manifests) -> list[str]:
 
 def _of_statement(said: Statement) -> list[str]:
     """What one manifest says, each line as what it says and not as what is so."""
-    source = "made by a trained model" if said.made_by_model else "of no model that it tells"
+    source = _SOURCES.get(said.source) or f"of the source {_plain(said.source)}"
     lines = [f"  It says: written by {said.generator or 'an unnamed program'}, {source}."]
     made = said.generation
     if made:
@@ -220,7 +263,7 @@ def _of_statement(said: Statement) -> list[str]:
         lines.append(f"  It says: {', '.join(shown)}.")
         lines += [f"  It says: {line}." for line in _of_guards(made.get("guards"))]
     for given in said.inputs:
-        held = "with its own manifest" if given["has_manifest"] else "which has no manifest"
+        held = _HELD[given["intact"]]
         relation = "an edit of" if given["relationship"] == "parentOf" else "holds"
         lines.append(f"  It says: {relation} '{given['title']}', {held}.")
     return lines

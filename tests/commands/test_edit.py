@@ -39,6 +39,22 @@ def made(tiny: Tiny, folder: Path, *words: str) -> Video:
     return video.read(out)
 
 
+def test_an_input_that_flashes_is_refused_by_its_name(
+    tiny: Tiny, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    frames = np.full((24, 32, 64, 3), 90, np.uint8)
+    frames[::2] = 255
+    clip, story = tmp_path / "flash.safetensors", tmp_path / "story.toml"
+    video.write(Video(frames, 12.0), clip)
+    story.write_text('[[shots]]\nprompt = "a ball"\nclip = "flash.safetensors"\nseconds = 3\n')
+    out = ("-o", str(tmp_path / "out.mp4"), "--model", str(tiny.model), "--steps", "1")
+    for words in (["extend", str(clip), "a ball"], ["storyboard", str(story)]):
+        assert cli.main([*words, *out, "--size", "64x32"]) == 2
+        err = capfd.readouterr().err
+        assert "flash.safetensors' is refused by the policy 'standard': it shows flashes" in err
+    assert not (tmp_path / "out.mp4").exists()
+
+
 def test_animate(tiny: Tiny, clips: Path, capfd: pytest.CaptureFixture[str]) -> None:
     clip = made(tiny, clips, "animate", "photo.png", "the ball rolls left", "--seconds", "0.5")
     assert (clip.size, len(clip.frames)) == ((64, 32), 6)

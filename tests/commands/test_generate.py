@@ -63,7 +63,7 @@ def test_several_prompts_and_variations(tiny: Tiny, tmp_path: Path) -> None:
          "--model", str(tiny.model), *QUICK, "--seed", "7", "--guidance", "2", "--negative", "fog"]
     ) == 0  # fmt: skip
     files = [f"x-{number}.safetensors" for number in (1, 2, 3, 4)]
-    assert names(out) == sorted([*files, *(f"x-{number}.c2pa" for number in (1, 2, 3, 4))])
+    assert names(out) == sorted([*files, *(f"{file}.c2pa" for file in files)])
     clips = [video.read(out / name).frames for name in files]
     assert all(not np.array_equal(clips[0], other) for other in clips[1:])
     assert cli.main(
@@ -71,6 +71,29 @@ def test_several_prompts_and_variations(tiny: Tiny, tmp_path: Path) -> None:
          *QUICK, "--seed", "8", "--guidance", "2", "--negative", "fog"]
     ) == 0  # fmt: skip
     assert np.array_equal(video.read(out / "y.safetensors").frames, clips[3])
+
+
+def test_guards_that_cannot_be_had_are_told_before_any_step(
+    tiny: Tiny, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    house = tmp_path / "house.toml"
+    house.write_text(
+        'name = "house"\n\n[[prompts]]\nkind = "rules"\n\n[[frames]]\nkind = "nudenet"\n'
+    )
+    words = ["generate", PROMPT, "-o", str(tmp_path / "x.mp4"), "--model", str(tiny.model), *QUICK]
+    assert cli.main([*words, "--policy", str(house)]) == 2
+    err = capfd.readouterr().err
+    assert "The guard 'nudenet' cannot be had" in err and "steps" not in err
+    assert names(tmp_path) == ["house.toml"]
+
+
+def test_guidance_below_one_does_not_lead_around_the_guard(
+    tiny: Tiny, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["generate", PROMPT, "-o", str(tmp_path / "x.mp4"), "--model", str(tiny.model), *QUICK]
+    assert cli.main([*words, "--negative", "naked people", "--guidance", "0"]) == 2
+    assert "refused by the policy 'standard'" in capfd.readouterr().err
+    assert cli.main([*words, "--negative", "naked people"]) == 0  # what it keeps away from
 
 
 def test_a_prompt_that_is_too_long_is_cut_and_made(

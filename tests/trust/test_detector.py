@@ -36,15 +36,13 @@ def test_noise_is_unlike_all_it_knows() -> None:
     assert not detector.load().look(noise).sure
 
 
-def test_pictures_and_files(tmp_path: Path) -> None:
-    video.write(clip(frames=1), tmp_path / "x.png")
-    video.write(clip(), tmp_path / "x.mp4")
-    for name in ("x.png", "x.mp4"):
-        said = detector.detect_file(tmp_path / name)
-        assert set(said) == {"score", "verdict", "sure"}
-    (tmp_path / "y.mp4").write_bytes(b"no video")
-    with pytest.raises(UserError, match=r"y\.mp4"):
-        detector.detect_file(tmp_path / "y.mp4")
+def test_as_many_frames_as_are_wanted(tmp_path: Path) -> None:
+    assert detector.wanted((1024, 64)) == 1 and detector.wanted((64, 64)) == detector.MOST_FRAMES
+    one = detector.detect([clip()], "video/mp4")
+    frames = [Video(frame[None], 12.0) for frame in clip().frames]
+    assert one == detector.detect(frames, "video/mp4") and one.score is not None
+    assert detector.detect(frames, "image/gif").score is None
+    assert detector.detect([clip(frames=1)], "image/png").score is not None
 
 
 def test_damaged_weights(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from skyloom.errors import UserError
 from skyloom.trust.guard import FrameGuard, Guards, PromptGuard
 from skyloom.trust.orders import check_order
 from skyloom.trust.policy import FrameSettings, Policy, PromptSettings, load_policy
-from skyloom.trust.session import Refused, Session, digest
+from skyloom.trust.session import Refused, Session, digest, to_be_read
 from skyloom.video import Video
 
 
@@ -74,6 +74,25 @@ def test_nudenet_that_is_not_installed_blocks() -> None:
         verdict = guards.frames.check(calm(), 24.0)
     assert not verdict.allowed and verdict.ran == ()
     assert verdict.failed is not None and "pip install nudenet" in verdict.failed
+    assert verdict.failed.count("nudenet") == 3  # the guard, its package, and how to have it
+
+
+def test_what_is_missing_is_known_before_the_work(tmp_path: Path) -> None:
+    with Guards(load_policy()) as guards:
+        assert guards.load().allowed
+        loaded = guards._child.pid
+        assert guards.prompts.check("a red ball").allowed and guards._child.pid == loaded
+    house = Policy(name="house", frames=(FrameSettings("image-classifier", tmp_path / "none"),))
+    with Session(house) as session:
+        with pytest.raises(Refused, match="'image-classifier' cannot be had .*none'.*--policy"):
+            session.ready()
+        session.allow_words(["a red ball"])  # the talk with the others goes on
+
+
+def test_what_guidance_leads_towards_is_read() -> None:
+    assert to_be_read("a ball", "fog", None) == to_be_read("a ball", "fog", 1.0) == ["a ball"]
+    assert to_be_read("a ball", "fog", 0.9) == ["a ball", "fog"]
+    assert to_be_read(" ", "fog", 0.0) == ["fog"] and to_be_read("a", "a", 0.0) == ["a"]
 
 
 def test_a_guard_killed_in_the_middle_blocks_and_the_next_check_works(guards: Guards) -> None:
@@ -155,5 +174,6 @@ def test_orders_of_a_server(guards: Guards) -> None:
     allow(Order(operation="generate", prompt="a red ball"))
     with pytest.raises(Refused, match="characters or brands"):
         allow(Order(operation="generate", prompt="Mickey Mouse skates"))
-    with pytest.raises(Refused):
-        allow(Order(operation="generate", prompt="a red ball", negative="naked people"))
+    allow(Order(operation="generate", prompt="a red ball", negative="naked people"))
+    with pytest.raises(Refused):  # guidance below 1 leads there
+        allow(Order(operation="generate", prompt="a ball", negative="naked people", guidance=0.5))

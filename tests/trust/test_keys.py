@@ -3,9 +3,11 @@
 import json
 import os
 import stat
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,56 @@ def pair(folder: Path) -> tuple[Path, Path]:
     (folder / "cert.pem").write_text(chain)
     (folder / "key.pem").write_text(private)
     return folder / "cert.pem", folder / "key.pem"
+
+
+def signed_mail(key: Any, purposes: bool = True) -> str:
+    """A certificate for a key, signed by itself, of the kind that C2PA takes; or without what
+    says so."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    name = x509.Name([
+        x509.NameAttribute(NameOID.COMMON_NAME, "bare"),
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "tests"),
+    ])  # fmt: skip
+    now, public = datetime.now(UTC), key.public_key()
+    built = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(public)
+        .serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(9))
+    )  # fmt: skip
+    if purposes:
+        usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+        mail = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
+        above = x509.AuthorityKeyIdentifier.from_issuer_public_key(public)
+        built = built.add_extension(usage, True).add_extension(mail, False)
+        built = built.add_extension(above, False)
+    sha = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return built.sign(key, sha).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def pem_of(key: Any) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def write_signer(script: Path, signature: str) -> None:
+    """A program that signs stdin with the key in the file that it is given."""
+    script.write_text(
+        "import sys\n"
+        "from cryptography.hazmat.primitives import hashes\n"
+        "from cryptography.hazmat.primitives.asymmetric import ec, padding\n"
+        "from cryptography.hazmat.primitives.serialization import load_pem_private_key\n"
+        "key = load_pem_private_key(open(sys.argv[1], 'rb').read(), None)\n"
+        "data = sys.stdin.buffer.read()\n"
+        f"sys.stdout.buffer.write({signature})\n"
+    )
 
 
 def test_made_on_first_use_for_the_user_alone(config: Path) -> None:
@@ -78,6 +130,41 @@ def test_a_missing_key_is_found_at_the_start(config: Path) -> None:
         Marking.ready()
 
 
+def test_a_missing_certificate_does_not_cost_the_key(config: Path) -> None:
+    keys.init()
+    key = (config / keys.PRIVATE).read_text()
+    (config / keys.CHAIN).unlink()
+    for begin in (Marking.ready, keys.init):
+        with pytest.raises(UserError, match="certificate.pem' of the key beside it is missing"):
+            begin()
+    assert (config / keys.PRIVATE).read_text() == key
+    keys.init(renew=True)
+    try_out(keys.credentials())
+
+
+def test_files_of_others_that_are_missing(config: Path, tmp_path: Path) -> None:
+    cert, key = pair(tmp_path / "bought")
+    with pytest.raises(UserError, match="none.pem' does not exist: name one that is there") as told:
+        keys.read_credentials(tmp_path / "none.pem", key, None)
+    assert "--renew" not in str(told.value)
+    with pytest.raises(UserError, match="no-key.pem' does not exist: name one that is there"):
+        keys.read_credentials(cert, tmp_path / "no-key.pem", None)
+
+
+def test_many_begin_at_once(config: Path) -> None:
+    """Whoever is first makes the keys, and all sign with the same."""
+    made = [
+        subprocess.Popen(
+            [sys.executable, "-c", "from skyloom.trust import keys; print(keys.credentials())"],
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(6)
+    ]
+    told = {process.communicate()[0] for process in made}
+    assert all(process.returncode == 0 for process in made) and len(told) == 1
+    try_out(keys.credentials())
+
+
 def test_a_key_of_another_certificate(config: Path, tmp_path: Path) -> None:
     keys.init()
     (config / keys.PRIVATE).write_text(issued()[1])
@@ -102,49 +189,74 @@ def test_another_certificate_is_chosen(config: Path, tmp_path: Path) -> None:
 def test_a_command_signs(tmp_path: Path) -> None:
     cert, key = pair(tmp_path / "hsm")
     script = tmp_path / "sign.py"
-    script.write_text(
-        "import sys\n"
-        "from cryptography.hazmat.primitives import hashes\n"
-        "from cryptography.hazmat.primitives.asymmetric import ec\n"
-        "from cryptography.hazmat.primitives.serialization import load_pem_private_key\n"
-        f"key = load_pem_private_key(open({str(key)!r}, 'rb').read(), None)\n"
-        "data = sys.stdin.buffer.read()\n"
-        "sys.stdout.buffer.write(key.sign(data, ec.ECDSA(hashes.SHA256())))\n"  # DER
-    )
-    try_out(keys.read_credentials(cert, None, f"{sys.executable} {script}"))
+    write_signer(script, "key.sign(data, ec.ECDSA(hashes.SHA256()))")  # DER
+    try_out(keys.read_credentials(cert, None, f"{sys.executable} {script} {key}"))
     for command, sentence in (
         ("no-such-command", "does not run"),
+        ("sh -c 'unbalanced", "quote that does not end"),
+        ("  ", "is empty: name the program"),
         (f"{sys.executable} -c 'import sys; sys.exit(\"the token is locked\")'", "token is locked"),
-        (f"{sys.executable} -c 'print(1)'", "no es256 signature"),
+        (f"{sys.executable} -c 'print(1)'", "no es256 signature: it must write .* 64 bytes"),
     ):
         with pytest.raises(UserError, match=sentence):
             try_out(keys.read_credentials(cert, None, command))
+    other, _ = pair(tmp_path / "other")
+    with pytest.raises(UserError, match="does not sign with the key of the certificate 'signer"):
+        try_out(keys.read_credentials(other, None, f"{sys.executable} {script} {key}"))
+
+
+@pytest.mark.parametrize("kind", ["secp384r1", "secp521r1", "ed25519", "rsa"])
+def test_a_command_signs_with_keys_of_every_kind(tmp_path: Path, kind: str) -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    made = {
+        "secp384r1": lambda: ec.generate_private_key(ec.SECP384R1()),
+        "secp521r1": lambda: ec.generate_private_key(ec.SECP521R1()),
+        "ed25519": ed25519.Ed25519PrivateKey.generate,
+        "rsa": lambda: rsa.generate_private_key(65537, 2048),
+    }[kind]()
+    sign = {
+        "secp384r1": "key.sign(data, ec.ECDSA(hashes.SHA384()))",
+        "secp521r1": "key.sign(data, ec.ECDSA(hashes.SHA512()))",
+        "ed25519": "key.sign(data)",
+        "rsa": "key.sign(data, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())",
+    }[kind]
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.write_text(signed_mail(made))
+    key.write_bytes(pem_of(made))
+    write_signer(tmp_path / "sign.py", sign)
+    try_out(keys.read_credentials(cert, None, f"{sys.executable} sign.py key.pem", where=tmp_path))
+
+
+def test_a_command_of_relative_paths_signs_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = pair(tmp_path / "hsm")
+    script = tmp_path / "hsm" / "sign.sh"
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} sign.py {key.name}\n")
+    script.chmod(0o755)
+    write_signer(tmp_path / "hsm" / "sign.py", "key.sign(data, ec.ECDSA(hashes.SHA256()))")
+    monkeypatch.chdir(tmp_path / "hsm")
+    keys.sign_with(cert, None, "./sign.sh")
+    monkeypatch.chdir("/")
+    try_out(keys.credentials())
+    (tmp_path / "hsm").rename(tmp_path / "gone")
+    chosen = keys.folder() / keys.CHOSEN
+    said = json.loads(chosen.read_text()) | {"chain": str(tmp_path / "gone" / cert.name)}
+    chosen.write_text(json.dumps(said))
+    with pytest.raises(UserError, match="chosen in '.*hsm', which is gone"):
+        try_out(keys.credentials())
 
 
 def test_certificates_that_c2pa_does_not_take(tmp_path: Path) -> None:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bare")])
-    now = datetime.now(UTC)
-    bare = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(9))
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
     cert, private = tmp_path / "cert.pem", tmp_path / "key.pem"
-    cert.write_bytes(bare.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    with pytest.raises(UserError, match="must be one for C2PA"):
+    cert.write_text(signed_mail(key, purposes=False))
+    private.write_bytes(pem_of(key))
+    sentence = "lacks the key usage .* and the extended key usage .* and the identifier of its"
+    with pytest.raises(UserError, match=sentence):
         try_out(keys.read_credentials(cert, private, None))
     cert.write_text("no certificate")
     with pytest.raises(UserError, match="no certificate"):

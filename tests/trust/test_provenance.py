@@ -2,10 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import av
 import c2pa
@@ -85,7 +83,7 @@ def test_every_file_is_valid(tmp_path: Path, own: keys.Credentials, name: str) -
     assert (made["prompt"], made["seed"], made["model_sha256"]) == (PROMPT, 7, "ab" * 32)
     mine = read_manifests(path, own)
     assert mine.state == "Trusted" and mine.statements[0].made_by_model
-    assert mine.where == ("inside" if not needs_sidecar(path) else "x.c2pa")
+    assert mine.where == ("inside" if not needs_sidecar(path) else f"{name}.c2pa")
 
 
 def test_a_flipped_byte_is_found(tmp_path: Path, own: keys.Credentials) -> None:
@@ -198,113 +196,6 @@ def test_the_prompt_may_be_hidden(tmp_path: Path) -> None:
     assert name == told.model and len(digest) == 64
     with pytest.raises(UserError, match="no model"):
         identity(tmp_path)
-
-
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert cli.main(["verify", *words]) == 0
-    return capsys.readouterr().out
-
-
-def test_another_makers_manifest_is_shown_and_not_claimed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from datetime import UTC, datetime, timedelta
-
-    from skyloom.trust.signing import certificates
-
-    now = datetime.now(UTC)
-    chain, private, _ = certificates.issue(now - timedelta(1), now + timedelta(1))
-    path = written(tmp_path / "x.png")
-    manifest = {
-        "claim_generator_info": [{"name": "Camera\x1b[31m & Co", "version": "9"}],
-        "assertions": [
-            {"label": "c2pa.actions.v2", "data": {"actions": [{
-                "action": "c2pa.created",
-                "digitalSourceType":
-                    "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"}]}},
-            {"label": "org.skyloom.generation", "data": "not what we write"},
-        ],
-    }  # fmt: skip
-    signer = c2pa.Signer.from_info(
-        c2pa.C2paSignerInfo(b"es256", chain.encode(), private.encode(), None)
-    )
-    signed = tmp_path / "y.png"
-    with path.open("rb") as source, signed.open("w+b") as target:
-        c2pa.Builder(manifest).sign(signer, "image/png", source, target)
-    out = said(capsys, str(signed))
-    assert "a name that nobody here vouches for" in out and "of no model that it tells" in out
-    assert "\x1b" not in out and "Camera" in out
-    figures = json.loads(said(capsys, str(signed), "--json"))
-    assert figures["c2pa"]["state"] == "Valid"
-    assert figures["c2pa"]["statements"][0]["made_by_model"] is False
-    assert figures["watermark"]["p_value"] is None  # there is no key here yet
-    assert "score" in figures["detector"]
-
-
-@pytest.mark.parametrize(
-    ("guards", "line"),
-    [
-        ([{"policy": "off", "prompts": None, "inputs": None, "frames": None}],
-         "policy 'off', no guard ran"),
-        ([{"policy": "standard", "inputs": None, "frames": {"guards": [{"name": "flashing"}]},
-           "prompts": {"guards": [{"name": "rules"}, {"name": "classifier"}]}}],
-         "policy 'standard', prompts by rules, classifier; frames by flashing"),
-        ([{}], None), ([{"policy": "x", "prompts": [1]}], None),
-        ([{"policy": "x", "prompts": {"guards": [3]}}], None),
-    ],
-)  # fmt: skip
-def test_who_looked_is_told(
-    tmp_path: Path, own: keys.Credentials, guards: list[dict[str, Any]], line: str | None
-) -> None:
-    path = written(tmp_path / "x.png")
-    sign(path, replace(CLAIM, guards=tuple(guards)), own)
-    told = [said for said in verify(path).sentences() if "policy" in said or "guard" in said]
-    assert told == ([f"  It says: {line}."] if line else [])
-
-
-def test_broken_manifests(
-    tmp_path: Path, own: keys.Credentials, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = written(tmp_path / "x.webm")
-    sign(path, CLAIM, own)
-    manifest = sidecar(path).read_bytes()
-    rng = np.random.default_rng(0)
-
-    def damaged() -> Iterator[bytes]:
-        yield b""
-        yield b"not a manifest"
-        yield manifest[: len(manifest) // 2]
-        for _ in range(20):
-            data = bytearray(manifest)
-            for place in rng.integers(len(data), size=5):
-                data[place] ^= int(rng.integers(1, 256))
-            yield bytes(data)
-
-    for data in damaged():
-        sidecar(path).write_bytes(data)
-        found = read_manifests(path, own)
-        assert found.state in ("Invalid", "unreadable", "none") or data == manifest
-    sidecar(path).write_bytes(manifest[: len(manifest) // 2])
-    assert "cannot be read" in said(capsys, str(path))
-
-
-def test_what_is_no_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "text.mp4").write_text("not a film")
-    for name, sentence in (
-        ("text.mp4", "not a video"),
-        ("nothing.mp4", "does not exist"),
-        (".", "is a folder"),
-    ):
-        assert cli.main(["verify", str(tmp_path / name)]) == 2
-        err = capsys.readouterr().err
-        assert sentence in err and err.count("\n") == 1
-    plain = written(tmp_path / "plain.mp4")
-    out = said(capsys, str(plain))
-    assert "Manifest: none" in out and "there is no key here" in out
-    (tmp_path / "key").write_text("12")
-    assert cli.main(["verify", str(plain), "--key", str(tmp_path / "key")]) == 2
-    (tmp_path / "key").write_text("ab" * 32)
-    assert "Watermark: none" in said(capsys, str(plain), "--key", str(tmp_path / "key"))
 
 
 def test_trust_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

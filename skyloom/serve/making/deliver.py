@@ -40,7 +40,7 @@ def deliver(
     Args:
         tell: is told of the steps; what it raises ends the work.
         marking: marks the frames and signs the files; None leaves them as they are.
-        guards: look at the words before anything is made, and at the frames.
+        guards: look at words and inputs before anything is made, and at the frames.
 
     Returns:
         a file for each variant, and what they come to.
@@ -48,7 +48,7 @@ def deliver(
     Raises:
         Refused: the guards say no.
     """
-    said = None if guards is None else checked(guards, order)
+    said = None if guards is None else checked(guards, order, inputs)
     watched = None if guards is None else Watched(guards, making.fps)
     path = folder / f"{VIDEO}{'.png' if making.count == 1 else '.mp4'}"
     picked, middle = Picked(making.count, making.fps), _Middle(making.count // 2)

@@ -4,7 +4,9 @@ Orders were asked about when they were taken (skyloom/trust/orders.py); a worker
 of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,27 +15,52 @@ from jaxtyping import UInt8
 from skyloom.framing import cover
 from skyloom.serve.order import Order
 from skyloom.trust.guard import Guards
-from skyloom.trust.session import log_refusal, refusal
+from skyloom.trust.session import log_refusal, refusal, to_be_read
+from skyloom.video import read_chunks
 
 SIDE = 256
 """Pixels of the longer side of a frame as guards see it."""
+READ_FRAMES = 8
+"""Frames of an input that are decoded at once."""
 LOOK_FRAMES = 240
 """Frames that are looked at together; a second of them is looked at again with the next."""
 
 Frames = UInt8[np.ndarray, "F H W 3"]
 
 
-def checked(guards: Guards, order: Order) -> dict[str, Any]:
-    """What guards say of an order's words, as manifests tell it.
+def checked(guards: Guards, order: Order, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """What guards say of an order's words and of what it is made from, as manifests tell it.
+
+    Args:
+        inputs: files of pictures and clips, by role; all of each is looked at.
 
     Raises:
-        Refused: they may not be made.
+        Refused: they may not be made, or used.
+        UserError: an input cannot be read.
     """
-    verdict = guards.prompts.check("\n".join(filter(None, (order.words, order.negative))))
+    texts = to_be_read(order.words, order.negative or "", order.guidance)
+    verdict = guards.prompts.check("\n".join(texts))
     if not verdict.allowed:
         log_refusal(guards.policy, "prompts", verdict, order.words)
         raise refusal(guards.policy, verdict, "The prompt")
-    return {"policy": guards.policy.name, "prompts": verdict.record(), "inputs": None}
+    return {
+        "policy": guards.policy.name,
+        "prompts": verdict.record(),
+        "inputs": _checked_inputs(guards, inputs) if guards.policy.frames else None,
+    }
+
+
+def _checked_inputs(guards: Guards, inputs: Mapping[str, Path]) -> dict[str, Any] | None:
+    """What guards say of pictures and clips; a refusal names the role."""
+    record = None
+    for role, file in sorted(inputs.items()):
+        pieces = read_chunks(file, READ_FRAMES)
+        first = next(pieces)
+        watched = Watched(guards, first.fps, f"The input '{role}'")
+        for _ in watched.watch(piece.frames for piece in chain([first], pieces)):
+            pass
+        record = watched.record
+    return record
 
 
 def small(frames: Frames, side: int) -> UInt8[np.ndarray, "F h w 3"]:
@@ -47,19 +74,23 @@ def small(frames: Frames, side: int) -> UInt8[np.ndarray, "F h w 3"]:
 
 
 class Watched:
-    """Frames on their way into a file, looked at before they are shown to anybody.
+    """Frames on their way, looked at before they are shown to anybody.
+
+    Args:
+        fps: frames a second.
+        name: what they are, at the beginning of a sentence.
 
     Attributes:
         record: the verdict, as manifests tell it; None before anything was looked at.
     """
 
-    def __init__(self, guards: Guards, fps: float) -> None:
-        self._guards, self._fps = guards, fps
+    def __init__(self, guards: Guards, fps: float, name: str = "The result") -> None:
+        self._guards, self._fps, self._name = guards, fps, name
         self._waiting: list[Frames] = []
         self._new = 0
         self.record: dict[str, Any] | None = None
 
-    def watch(self, pieces: Iterator[Frames]) -> Iterator[Frames]:
+    def watch(self, pieces: Iterable[Frames]) -> Iterator[Frames]:
         """The same frames.
 
         Raises:
@@ -79,6 +110,6 @@ class Watched:
         verdict = self._guards.frames.check(frames, self._fps)
         if not verdict.allowed:
             log_refusal(self._guards.policy, "frames", verdict, None)
-            raise refusal(self._guards.policy, verdict, "The result")
+            raise refusal(self._guards.policy, verdict, self._name)
         self.record = verdict.record()
         self._waiting, self._new = [frames[-max(1, round(self._fps)) :]], 0

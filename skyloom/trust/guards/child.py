@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from skyloom.answering import Answers
 from skyloom.config import to_dict
@@ -27,6 +28,10 @@ class Failed(Exception):
     def __init__(self, kind: str, sentence: str) -> None:
         super().__init__(sentence)
         self.kind = kind
+
+
+class _Refused(Failed):
+    """A guard itself says that it cannot do its work."""
 
 
 class Child:
@@ -67,30 +72,42 @@ class Child:
         Raises:
             Failed: it is missing, broken, took too long, or its process ended.
         """
+        with self._talking():
+            self._load(job["of"], job["number"])
+            self._send(job, data)
+            return _done(self._line(self._policy.timeout, "does not answer"))
+
+    def load(self, of: str, number: int) -> None:
+        """Load one guard if it is not loaded.
+
+        Raises:
+            Failed: as `ask` does.
+        """
+        with self._talking():
+            self._load(of, number)
+
+    def _load(self, of: str, number: int) -> None:
+        if not self._ready:
+            self._line(self._policy.start_timeout, "does not start")
+            self._ready = True
+        if (of, number) not in self._loaded:
+            self._send({"of": of, "number": number, "load": True}, b"")
+            _done(self._line(self._policy.start_timeout, "does not load"))
+            self._loaded.add((of, number))
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        """A process to talk to; it is ended if the talk breaks off in the middle."""
         self.start()
-        process = self._process
-        assert process is not None and process.stdin is not None
         try:
-            if not self._ready:
-                self._line(self._policy.start_timeout, "does not start")
-                self._ready = True
-            guard = {"of": job["of"], "number": job["number"]}
-            if (job["of"], job["number"]) not in self._loaded:
-                self._send({**guard, "load": True}, b"")
-                answer = self._line(self._policy.start_timeout, "does not load")
-                if "failed" not in answer:
-                    self._loaded.add((job["of"], job["number"]))
-            if (job["of"], job["number"]) in self._loaded:
-                self._send(job, data)
-                answer = self._line(self._policy.timeout, "does not answer")
+            yield
         except (BrokenPipeError, EOFError) as error:
             raise Failed("died", self._death()) from error
+        except _Refused as error:  # a whole answer: the talk may go on
+            raise Failed(error.kind, str(error)) from None
         except BaseException:  # what it would still say would be taken for the next answer
             self.close()
             raise
-        if "failed" in answer:
-            raise Failed(str(answer["kind"]), str(answer["failed"]))
-        return answer
 
     def close(self) -> None:
         """End the process."""
@@ -137,3 +154,10 @@ class Child:
         if code is not None and code < 0:
             return f"was killed by {signal.Signals(-code).name}"
         return "ended in the middle of its work"
+
+
+def _done(answer: dict) -> dict:
+    """An answer that is no refusal."""
+    if "failed" in answer:
+        raise _Refused(str(answer["kind"]), str(answer["failed"]))
+    return answer

@@ -76,13 +76,13 @@ def _load(folder: Path, kind: str, reader: str) -> tuple[Any, Any]:
         prepare = getattr(transformers, reader).from_pretrained(folder, **local)
     except Exception as error:  # from a stranger's files transformers raises almost anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"The guard in '{folder}' cannot be loaded: {reason}") from error
+        raise UserError(f"the model in '{folder}' cannot be loaded: {reason}") from error
     return model.eval(), prepare
 
 
 def _need_config(folder: Path) -> None:
     if not (folder / "config.json").is_file():
-        raise UserError(f"There is no model in '{folder}': a guard needs its config.json there.")
+        raise UserError(f"there is no model in '{folder}': it needs a config.json there")
 
 
 class TextClassifier:
@@ -119,7 +119,7 @@ class LlamaGuard:
             settings.folder, "AutoModelForCausalLM", "AutoTokenizer"
         )
         if not self._tokenizer.chat_template:
-            raise UserError(f"'{settings.folder}' has no chat template: it is no Llama Guard.")
+            raise UserError(f"'{settings.folder}' has no chat template: it is no Llama Guard")
 
     def check(self, text: str) -> list[Finding]:
         """The hazards that it names; an answer that is neither is an error, which blocks."""
@@ -237,7 +237,7 @@ class StableDiffusionChecker:
             )
         except Exception as error:  # see _load
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UserError(f"The guard in '{folder}' cannot be loaded: {reason}") from error
+            raise UserError(f"the model in '{folder}' cannot be loaded: {reason}") from error
 
     def check(self, frames: UInt8[np.ndarray, "F H W 3"], fps: float) -> list[Finding]:
         """Whether any frame that is looked at is near its concepts."""
@@ -260,7 +260,7 @@ class NudeNet:
             from nudenet import NudeDetector
         except ModuleNotFoundError as error:
             raise UserError(
-                "The guard 'nudenet' is not installed: pip install nudenet, if its licence "
+                "the package 'nudenet' is not installed: pip install nudenet, if its licence "
                 "(AGPL-3.0) suits you, or leave it out of the policy."
             ) from error
         self._settings = settings
@@ -297,7 +297,7 @@ def _labels(model: Any, blocked: tuple[str, ...]) -> dict[int, str]:
     labels = {int(number): str(label) for number, label in model.config.id2label.items()}
     if unknown := set(blocked) - set(labels.values()):
         raise UserError(
-            f"The guard knows no label '{sorted(unknown)[0]}': it has "
+            f"it knows no label '{sorted(unknown)[0]}': it has "
             f"{', '.join(sorted(labels.values()))}."
         )
     return {

@@ -8,6 +8,7 @@ a try of its own though neighbours see nearly the same: so the p-value is rather
 """
 
 import math
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -111,7 +112,7 @@ def _best(seen: list[Seen], pilot: Float32[np.ndarray, "b p p"]) -> _Best:
 
 def _chance(score: float, tries: float) -> float:
     """Of a standard normal variable exceeding `score` in the best of so many independent tries."""
-    once = 0.5 * math.erfc(score / math.sqrt(2))
+    once = max(0.5 * math.erfc(score / math.sqrt(2)), sys.float_info.min)  # no chance is nought
     return -math.expm1(max(tries, 1.0) * math.log1p(-once)) if once < 1 else 1.0
 
 

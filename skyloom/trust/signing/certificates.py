@@ -11,6 +11,9 @@ from typing import Any
 
 from skyloom.errors import UserError
 
+PURPOSES = {"1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36"}
+"""Extended key usages of certificates that sign: e-mail protection, and document signing."""
+
 
 def read_certificate(pem: str, what: str) -> Any:
     """The first certificate of a PEM text; `what` is how an error calls it."""
@@ -38,6 +41,49 @@ def algorithm(certificate: Any, path: Path) -> str:
         f"The key of '{path}' is of a kind that C2PA does not know: use ECDSA on P-256, P-384 or "
         "P-521, Ed25519, or RSA of 2048 bits or more."
     )
+
+
+def lacking(certificate: Any) -> list[str]:
+    """What C2PA asks of a certificate that signs and this one has not, in words."""
+    from cryptography import x509
+
+    held = {extension.oid: extension.value for extension in certificate.extensions}
+    oids = x509.oid.ExtensionOID
+    lacks = []
+    usage = held.get(oids.KEY_USAGE)
+    if usage is None or not usage.digital_signature:
+        lacks.append("the key usage 'digital signature'")
+    purposes = held.get(oids.EXTENDED_KEY_USAGE)
+    if purposes is None or not {one.dotted_string for one in purposes} & PURPOSES:
+        lacks.append("the extended key usage 'e-mail protection' or 'document signing'")
+    if oids.AUTHORITY_KEY_IDENTIFIER not in held:
+        lacks.append("the identifier of its authority's key")
+    return lacks
+
+
+def verifies(certificate: Any, signature: bytes, data: bytes) -> bool:
+    """Whether a certificate's key made this signature, which is r and s for ECDSA."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+    key = certificate.public_key()
+    try:
+        if isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(signature, data)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            half = len(signature) // 2
+            r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
+            sha = {256: hashes.SHA256(), 384: hashes.SHA384()}.get(key.key_size, hashes.SHA512())
+            key.verify(encode_dss_signature(r, s), data, ec.ECDSA(sha))
+        else:
+            sha256 = hashes.SHA256()
+            salted = padding.PSS(padding.MGF1(sha256), padding.PSS.AUTO)
+            key.verify(signature, data, salted, sha256)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def public(key: Any) -> bytes:

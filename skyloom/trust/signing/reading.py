@@ -12,7 +12,7 @@ from typing import Any
 
 from skyloom.extras import need
 from skyloom.trust.keys import Credentials
-from skyloom.trust.provenance import GENERATION, SOURCES, mime, sidecar
+from skyloom.trust.provenance import GENERATION, SIDECAR, SOURCES, mime, sidecar
 
 NONE, UNREADABLE = "none", "unreadable"
 """States besides those of C2PA itself: Trusted, Valid and Invalid."""
@@ -40,18 +40,23 @@ class Statement:
     """One manifest: what it says.
 
     Attributes:
+        title: the file's name when it was signed.
         signer: whom the certificate names.
         generator: the program that wrote it, as it calls itself.
         made_by_model: it says that a trained model made the pictures, or parts of them.
+        source: the last source of the pictures that it names, in IPTC's words: a model
+            ("trainedAlgorithmicMedia"), a camera ("digitalCapture"), or "" for none.
         actions: what was done, in C2PA's words.
         generation: how skyloom made it, if it says so.
-        inputs: files that it was made from, each with title, relationship and whether its own
-            manifest is inside.
+        inputs: files that it was made from, each with title, relationship, whether its own
+            manifest is inside, and whether that held when it was taken in.
     """
 
+    title: str
     signer: str
     generator: str
     made_by_model: bool
+    source: str
     actions: tuple[str, ...]
     generation: dict[str, Any]
     inputs: tuple[dict[str, Any], ...]
@@ -82,31 +87,42 @@ def read_manifests(path: Path, own: Credentials | None = None) -> Manifests:
     Args:
         own: the credentials of this computer, which are trusted.
     """
+    inside = _read(path, "inside", kind_of(path), None, own)
+    if inside is not None:
+        return inside
+    for beside in (sidecar(path), path.with_suffix(SIDECAR)):
+        if beside == path or not beside.is_file():
+            continue
+        found = _read(path, beside.name, mime(path), beside.read_bytes(), own)
+        # clip.c2pa, as other tools call it, may be that of clip.mov
+        if found is not None and (beside == sidecar(path) or _is_of(found, path)):
+            return found
+    return Manifests(NONE)
+
+
+def _read(
+    path: Path, where: str, kind: str, told: bytes | None, own: Credentials | None
+) -> Manifests | None:
+    """The manifest in a file, or the one that is told of it; None if there is none."""
     c2pa = need("c2pa", extra="trust")
-    beside = sidecar(path)
-    found: list[Manifests] = []
+    try:
+        with (
+            path.open("rb") as file,
+            c2pa.Reader(kind, file, told, context=_context(c2pa, own)) as reader,
+        ):
+            return _understood(json.loads(reader.json()), reader.get_validation_state(), where)
+    except c2pa.C2paError as error:
+        said = str(error)
+        if "ManifestNotFound" in said or (told is None and not _mentions(path)):
+            return None
+        return Manifests(UNREADABLE, where, (said[:_MOST_SHOWN],))
 
-    def attempt(where: str, kind: str, told: bytes | None) -> None:
-        if found:
-            return
-        try:
-            with (
-                path.open("rb") as file,
-                c2pa.Reader(kind, file, told, context=_context(c2pa, own)) as reader,
-            ):
-                store = json.loads(reader.json())
-                found.append(_understood(store, reader.get_validation_state(), where))
-        except c2pa.C2paError as error:
-            said = str(error)
-            if "ManifestNotFound" in said or (told is None and not _mentions(path)):
-                return
-            found.append(Manifests(UNREADABLE, where, (said[:_MOST_SHOWN],)))
 
-    attempt("inside", _kind(path), None)
-    if beside.is_file() and beside != path:
-        told = beside.read_bytes()
-        attempt(beside.name, mime(path), told)
-    return found[0] if found else Manifests(NONE)
+def _is_of(said: Manifests, path: Path) -> bool:
+    """Whether a manifest is this file's: its bytes are those that were signed, or it had this name
+    then."""
+    intact = said.state in ("Trusted", "Valid")
+    return intact or any(one.title == path.name for one in said.statements[:1])
 
 
 def _context(c2pa: Any, own: Credentials | None) -> Any:
@@ -127,7 +143,8 @@ def _mentions(path: Path) -> bool:
     return b"jumb" in ends and b"c2pa" in ends
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
+    """What C2PA calls a file of this content, whatever its name is."""
     with path.open("rb") as file:
         start = file.read(16)
     for place, magic, kind in _MAGIC:
@@ -142,11 +159,17 @@ def _understood(store: dict[str, Any], state: str | None, where: str) -> Manifes
     active = store.get("active_manifest")
     order = [active, *(label for label in manifests if label != active)]
     said = [_statement(manifests[label]) for label in order if label in manifests]
-    failures = store.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
-    failures = failures or store.get("validation_status", [])
-    codes = [str(failure.get("code", "")) for failure in failures]
-    problems = tuple(dict.fromkeys(code for code in codes if code not in _NOT_BROKEN))
+    problems = _problems(store)
     return Manifests(state or UNREADABLE, where, problems, tuple(said))
+
+
+def _problems(holder: dict[str, Any]) -> tuple[str, ...]:
+    """What does not hold of a file or of an input, in C2PA's codes."""
+    results = holder.get("validation_results")
+    active = results.get("activeManifest") if isinstance(results, dict) else None
+    failures = _list(active, "failure") or _list(holder, "validation_status")
+    codes = [_short(str(failure.get("code", ""))) for failure in failures]
+    return tuple(dict.fromkeys(code for code in codes if code not in _NOT_BROKEN))
 
 
 def _statement(manifest: dict[str, Any]) -> Statement:
@@ -157,16 +180,18 @@ def _statement(manifest: dict[str, Any]) -> Statement:
         if str(assertion.get("label", "")).startswith("c2pa.actions")
         for action in _list(assertion.get("data", {}), "actions")
     ]
-    sources = [str(action.get("digitalSourceType", "")) for action in actions]
+    sources = [str(a["digitalSourceType"]) for a in actions if a.get("digitalSourceType")]
     signer = manifest.get("signature_info", {})
     names = (signer.get("common_name"), signer.get("issuer"))
     generators = manifest.get("claim_generator_info") or [{}]
     generator = " ".join(str(generators[0].get(part, "")) for part in ("name", "version")).strip()
     generation: Any = next((a.get("data") for a in assertions if a.get("label") == GENERATION), {})
     return Statement(
+        _short(str(manifest.get("title", ""))),
         _short(", ".join(str(name) for name in names if name)),
         _short(generator or str(manifest.get("claim_generator", ""))),
         any(s.startswith(SOURCES) and "trainedalgorithmicmedia" in s.lower() for s in sources),
+        _short(sources[-1].removeprefix(SOURCES)) if sources else "",
         tuple(_short(str(action.get("action", ""))) for action in actions),
         _walk(generation, _short) if isinstance(generation, dict) else {},
         tuple(
@@ -174,6 +199,7 @@ def _statement(manifest: dict[str, Any]) -> Statement:
                 "title": _short(str(given.get("title", ""))),
                 "relationship": _short(str(given.get("relationship", ""))),
                 "has_manifest": "active_manifest" in given,
+                "intact": not _problems(given) if "active_manifest" in given else None,
             }
             for given in _list(manifest, "ingredients")
         ),

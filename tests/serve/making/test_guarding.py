@@ -1,0 +1,54 @@
+"""Guards of a worker: the words of an order, and the pictures and clips that it is made from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skyloom import video
+from skyloom.serve.making.guarding import LOOK_FRAMES, checked
+from skyloom.serve.order import Order
+from skyloom.trust.guard import Guards
+from skyloom.trust.policy import load_policy
+from skyloom.trust.session import Refused
+from skyloom.video import Video
+
+
+@pytest.fixture(scope="module")
+def guards() -> Iterator[Guards]:
+    with Guards(load_policy()) as guards:
+        yield guards
+
+
+def order(**fields: object) -> Order:
+    return Order(operation="extend", prompt="a ball", inputs={"video": "key"}, **fields)
+
+
+def clip(path: Path, frames: int, flashing: int = 0) -> Path:
+    made = np.full((frames, 32, 64, 3), 90, np.uint8)
+    made[frames - flashing :: 2] = 255
+    video.write(Video(made, 24.0), path)
+    return path
+
+
+def test_inputs_are_looked_at_and_the_manifest_says_so(guards: Guards, tmp_path: Path) -> None:
+    calm = clip(tmp_path / "calm.mp4", 12)
+    said = checked(guards, order(), {"video": calm})
+    assert said["inputs"]["allowed"] and said["inputs"]["guards"][0]["name"] == "flashing"
+    assert checked(guards, order(), {})["inputs"] is None
+    with Guards(load_policy("off")) as off:
+        assert checked(off, order(), {"video": calm})["inputs"] is None
+
+
+@pytest.mark.parametrize("frames", [24, LOOK_FRAMES + 24])
+def test_an_input_that_flashes_is_refused(guards: Guards, tmp_path: Path, frames: int) -> None:
+    inputs = {"picture": clip(tmp_path / "a.png", 1), "video": clip(tmp_path / "b.mp4", frames, 24)}
+    with pytest.raises(Refused, match="The input 'video' is refused .* it shows flashes"):
+        checked(guards, order(), inputs)
+
+
+def test_what_guidance_leads_towards_is_read(guards: Guards) -> None:
+    checked(guards, order(negative="naked people"), {})
+    with pytest.raises(Refused, match="The prompt is refused"):
+        checked(guards, order(negative="naked people", guidance=0.0), {})
