@@ -30,12 +30,11 @@ from skyloom.trust.provenance import (
     Claim,
     Input,
     inputs_of,
-    needs_sidecar,
     sha256,
-    sidecar,
     sign,
     try_out,
 )
+from skyloom.trust.signing.places import needs_sidecar, sidecar
 from skyloom.trust.watermark import Mark, marked
 
 if TYPE_CHECKING:

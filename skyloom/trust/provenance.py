@@ -24,35 +24,14 @@ from skyloom.files import atomic_path
 from skyloom.trust.keys import Credentials
 from skyloom.trust.marks.coding import PAYLOAD_BITS
 from skyloom.trust.signing.certificates import lacking, read_certificate, verifies
-
-GENERATION = "org.skyloom.generation"
-"""The label of the assertion that says how a file was made."""
+from skyloom.trust.signing.places import SIDECAR, UNKNOWN, kind_of, mime, needs_sidecar, sidecar
+from skyloom.trust.signing.reading import manifest_beside
+from skyloom.trust.signing.vocabulary import GENERATION, SOURCES
 
 SOFT_BINDING = "org.skyloom.watermark.1"
 """The name of the watermark, where C2PA asks for an algorithm: a private one, not registered."""
 
-SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MADE, EDITED = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
-
-SIDECAR = ".c2pa"
-
-EMBEDDED = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/quicktime",
-    ".avi": "video/avi",
-    ".gif": "image/gif",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-}
-"""Formats that have a place for a manifest."""
-
-BESIDE = {".webm": "video/webm"}
-"""Names of formats that have none."""
-
-UNKNOWN = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -122,23 +101,6 @@ def sha256(path: Path) -> str:
 def payload_text(payload: int) -> str:
     """A payload as twelve hexadecimal digits."""
     return f"{payload:0{PAYLOAD_BITS // 4}x}"
-
-
-def sidecar(path: Path) -> Path:
-    """Where the manifest of a file goes that has no place for it; its whole name is in it, so that
-    a clip in two formats has two."""
-    return path.with_name(path.name + SIDECAR)
-
-
-def needs_sidecar(path: Path) -> bool:
-    """Whether files of this suffix have no place for a manifest."""
-    return path.suffix.lower() not in EMBEDDED
-
-
-def mime(path: Path) -> str:
-    """What C2PA calls a file of this suffix."""
-    suffix = path.suffix.lower()
-    return EMBEDDED.get(suffix) or BESIDE.get(suffix, UNKNOWN)
 
 
 def sign(path: Path, claim: Claim, credentials: Credentials, title: str | None = None) -> None:
@@ -270,14 +232,24 @@ class _Signing:
             raise self._refusal(error) from error
 
     def add_input(self, given: Input, number: int) -> None:
-        """Take in a file with its own manifest, if it has one; broken ones are noted as such."""
+        """Take in a file with its own manifest, if it has one inside or beside it; broken ones are
+        noted as such."""
         relation = "parentOf" if given.parent else "componentOf"
         label = _label(number)
-        said = {"title": given.path.name, "relationship": relation, "label": label}
+        said: dict[str, Any] = {"title": given.path.name, "relationship": relation, "label": label}
+        kind = kind_of(given.path)
+        beside = manifest_beside(given.path)
+        if beside is not None:
+            told, report = beside
+            place = f"{label}{SIDECAR}"
+            self.builder.add_resource(place, io.BytesIO(told))
+            said["manifest_data"] = {"format": "application/c2pa", "identifier": place}
+            said |= {key: report[key] for key in ("active_manifest", "validation_results")}
+            kind = UNKNOWN  # c2pa would look into the file
         with given.path.open("rb") as file:
             try:
-                self.builder.add_ingredient(said, mime(given.path), file)
-            except self._refused:  # its suffix is not what it is: bytes, then
+                self.builder.add_ingredient(said, kind, file)
+            except self._refused:  # c2pa does not know its kind: bytes, then
                 file.seek(0)
                 self.builder.add_ingredient(said, UNKNOWN, file)
 

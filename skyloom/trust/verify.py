@@ -14,15 +14,9 @@ from typing import Any
 from skyloom.errors import UserError
 from skyloom.trust import keys
 from skyloom.trust.marks.finding import Found, find
-from skyloom.trust.provenance import SIDECAR, payload_text
-from skyloom.trust.signing.reading import (
-    NONE,
-    UNREADABLE,
-    Manifests,
-    Statement,
-    kind_of,
-    read_manifests,
-)
+from skyloom.trust.provenance import payload_text
+from skyloom.trust.signing.places import SIDECAR, kind_of
+from skyloom.trust.signing.reading import NONE, UNREADABLE, Manifests, Statement, read_manifests
 from skyloom.video import Video, read_chunks
 
 SURE = 1e-6

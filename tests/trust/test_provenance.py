@@ -17,7 +17,8 @@ from skyloom import cli, video
 from skyloom.errors import UserError
 from skyloom.trust import keys
 from skyloom.trust.marking import Marking, identity
-from skyloom.trust.provenance import Claim, inputs_of, mime, needs_sidecar, sidecar, sign
+from skyloom.trust.provenance import Claim, inputs_of, sign
+from skyloom.trust.signing.places import mime, needs_sidecar, sidecar
 from skyloom.trust.signing.reading import read_manifests
 from skyloom.trust.verify import verify
 from skyloom.video import Video
@@ -124,6 +125,27 @@ def test_an_edit_shows_both_manifests(tmp_path: Path, own: keys.Credentials) -> 
     sign(again, replace(claim, seed=9, inputs=inputs_of([result])), own)
     seeds = [one.generation["seed"] for one in read_manifests(again, own).statements]
     assert seeds[0] == 9 and sorted(seeds[1:]) == [7, 8]
+
+
+def test_a_manifest_beside_an_input_is_kept_too(tmp_path: Path, own: keys.Credentials) -> None:
+    given, result = written(tmp_path / "a.webm"), written(tmp_path / "b.mp4", 1)
+    sign(given, CLAIM, own)
+    claim = replace(CLAIM, operation="extend", seed=8, inputs=inputs_of([given]))
+    sign(result, claim, own)
+    mine = read_manifests(result, own)
+    assert store(result)["state"] == "Valid" and mine.state == "Trusted"
+    assert [one.generation["seed"] for one in mine.statements] == [8, 7]
+    assert mine.statements[0].inputs[0]["intact"] is True
+    for data in (given.read_bytes() + b"x", written(tmp_path / "a.webm", 5).read_bytes()):
+        given.write_bytes(data)  # not what was signed any more
+        sign(result, claim, own)
+        mine = read_manifests(result, own)
+        assert mine.state == "Trusted" and mine.statements[0].inputs[0]["intact"] is False
+    for told in (b"", b"not a manifest"):
+        sidecar(given).write_bytes(told)
+        sign(result, claim, own)
+        mine = read_manifests(result, own)
+        assert mine.state == "Trusted" and len(mine.statements) == 1
 
 
 def test_inputs_of_every_kind(tmp_path: Path, own: keys.Credentials) -> None:

@@ -20,7 +20,8 @@ from skyloom import cli, video
 from skyloom.errors import UserError
 from skyloom.trust import keys
 from skyloom.trust.marking import Marking
-from skyloom.trust.provenance import Input, sidecar, sign
+from skyloom.trust.provenance import Input, sign
+from skyloom.trust.signing.places import sidecar
 from skyloom.trust.signing.reading import read_manifests
 from skyloom.trust.verify import verify
 from skyloom.video import Video

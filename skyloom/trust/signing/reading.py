@@ -8,24 +8,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from skyloom.extras import need
 from skyloom.trust.keys import Credentials
-from skyloom.trust.provenance import GENERATION, SIDECAR, SOURCES, mime, sidecar
+from skyloom.trust.signing.places import SIDECAR, kind_of, mime, sidecar
+from skyloom.trust.signing.vocabulary import GENERATION, SOURCES
 
 NONE, UNREADABLE = "none", "unreadable"
 """States besides those of C2PA itself: Trusted, Valid and Invalid."""
-
-_MAGIC: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"ftyp", "video/mp4"),
-    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"GIF8", "image/gif"),
-    (8, b"WEBP", "image/webp"),
-    (8, b"AVI ", "video/avi"),
-)
-"""(place, bytes there, kind of file); what a file is called does not count."""
 
 _NOT_BROKEN = ("signingCredential.untrusted", "signingCredential.ocsp.inaccessible")
 """Codes that only say that nobody here knows the signer."""
@@ -89,20 +80,43 @@ def read_manifests(path: Path, own: Credentials | None = None) -> Manifests:
     """
     inside = _read(path, "inside", kind_of(path), None, own)
     if inside is not None:
-        return inside
+        return inside.manifests
+    beside = _beside(path, own)
+    return Manifests(NONE) if beside is None else beside.manifests
+
+
+def manifest_beside(path: Path) -> tuple[bytes, dict[str, Any]] | None:
+    """The manifest beside a file that has none inside, and c2pa's report of it; None if there is
+    none, or none that can be read."""
+    if _read(path, "inside", kind_of(path), None, None) is not None:
+        return None
+    found = _beside(path, None)
+    return None if found is None or found.report is None else (found.told or b"", found.report)
+
+
+class _Found(NamedTuple):
+    """A manifest: what it says, and c2pa's report if it can be read; its bytes if it lies beside
+    its file."""
+
+    manifests: Manifests
+    report: dict[str, Any] | None
+    told: bytes | None
+
+
+def _beside(path: Path, own: Credentials | None) -> _Found | None:
     for beside in (sidecar(path), path.with_suffix(SIDECAR)):
         if beside == path or not beside.is_file():
             continue
         found = _read(path, beside.name, mime(path), beside.read_bytes(), own)
         # clip.c2pa, as other tools call it, may be that of clip.mov
-        if found is not None and (beside == sidecar(path) or _is_of(found, path)):
+        if found is not None and (beside == sidecar(path) or _is_of(found.manifests, path)):
             return found
-    return Manifests(NONE)
+    return None
 
 
 def _read(
     path: Path, where: str, kind: str, told: bytes | None, own: Credentials | None
-) -> Manifests | None:
+) -> _Found | None:
     """The manifest in a file, or the one that is told of it; None if there is none."""
     c2pa = need("c2pa", extra="trust")
     try:
@@ -110,12 +124,13 @@ def _read(
             path.open("rb") as file,
             c2pa.Reader(kind, file, told, context=_context(c2pa, own)) as reader,
         ):
-            return _understood(json.loads(reader.json()), reader.get_validation_state(), where)
+            report = json.loads(reader.json())
+            return _Found(_understood(report, reader.get_validation_state(), where), report, told)
     except c2pa.C2paError as error:
         said = str(error)
         if "ManifestNotFound" in said or (told is None and not _mentions(path)):
             return None
-        return Manifests(UNREADABLE, where, (said[:_MOST_SHOWN],))
+        return _Found(Manifests(UNREADABLE, where, (said[:_MOST_SHOWN],)), None, told)
 
 
 def _is_of(said: Manifests, path: Path) -> bool:
@@ -141,16 +156,6 @@ def _mentions(path: Path) -> bool:
         file.seek(max(0, file.seek(0, 2) - _SEARCHED))
         ends += file.read()
     return b"jumb" in ends and b"c2pa" in ends
-
-
-def kind_of(path: Path) -> str:
-    """What C2PA calls a file of this content, whatever its name is."""
-    with path.open("rb") as file:
-        start = file.read(16)
-    for place, magic, kind in _MAGIC:
-        if start[place : place + len(magic)] == magic:
-            return kind
-    return mime(path)
 
 
 def _understood(store: dict[str, Any], state: str | None, where: str) -> Manifests:

@@ -159,7 +159,7 @@ def test_a_safety_checker_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"needs its config\.json"):
+    with pytest.raises(UserError, match=r"needs a config\.json"):
         hosted.TextClassifier(PromptSettings("text-classifier", tmp_path))
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="cannot be loaded"):
