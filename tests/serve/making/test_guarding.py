@@ -5,13 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import Tiny
 
 from skyloom import video
+from skyloom.pipeline import Skyloom
+from skyloom.serve.making.deliver import deliver
+from skyloom.serve.making.frames import prepare
 from skyloom.serve.making.guarding import LOOK_FRAMES, checked
 from skyloom.serve.order import Order
 from skyloom.trust.guard import Guards
+from skyloom.trust.marking import Marking
 from skyloom.trust.policy import load_policy
 from skyloom.trust.session import Refused
+from skyloom.trust.verify import verify
 from skyloom.video import Video
 
 
@@ -52,3 +58,20 @@ def test_what_guidance_leads_towards_is_read(guards: Guards) -> None:
     checked(guards, order(negative="naked people"), {})
     with pytest.raises(Refused, match="The prompt is refused"):
         checked(guards, order(negative="naked people", guidance=0.0), {})
+
+
+def test_the_manifest_of_a_job_says_that_its_input_was_looked_at(
+    guards: Guards, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    inputs = {"picture": clip(tmp_path / "a.png", 1)}
+    said = Order(
+        operation="animate", prompt="a ball", seconds=0.2, steps=1, inputs={"picture": "key"}
+    )
+    plan = prepare(said, Skyloom.load(tiny.model), inputs)
+    (tmp_path / "out").mkdir()
+    marking = Marking.ready(tiny.model)
+    results, _ = deliver(plan, said, inputs, tmp_path / "out", lambda *_: None, marking, guards)
+    (told,) = verify(results["video"]).manifests.statements[0].generation["guards"]
+    for part in ("prompts", "inputs", "frames"):
+        assert told[part]["allowed"] and told[part]["guards"], part
