@@ -220,7 +220,6 @@ def init(renew: bool = False) -> Path:
         UserError: there are some already, or the folder cannot be written.
     """
     place = folder()
-    _make_folder()
     with _alone():
         if (place / CHAIN).exists() and not renew:
             raise UserError(f"There is a signing key in '{place}' already: {ANEW}.")
