@@ -115,11 +115,11 @@ def run(
     files = [Path(word) for word in words]
     if args.verb == "loop" and not _is_file(files[0]):
         args.prompt, files = words[0], []
-    from skyloom.pipeline import Skyloom, variations
-    from skyloom.request import Request
-
-    inputs, fields = _fitted(args, files)
     with guarded(args) as session:
+        from skyloom.pipeline import Skyloom, variations
+        from skyloom.request import Request
+
+        inputs, fields = _fitted(args, files)
         model = Skyloom.load(args.model)
         request = Request(prompt=args.prompt, seed=args.seed, **fields)
         stride = model.autoencoder.stride[0]

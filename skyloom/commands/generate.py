@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skyloom.commands.making import (
     add_flags,
@@ -14,6 +15,9 @@ from skyloom.commands.making import (
 )
 from skyloom.commands.parsing import Parser, Verbs, add_verb, positive_number
 from skyloom.errors import UserError
+
+if TYPE_CHECKING:
+    from skyloom.trust.session import Session
 
 DRAFT_STEPS = 10
 REFINED = 0.55
@@ -68,7 +72,11 @@ def run(args: argparse.Namespace) -> None:
     prompts = read_prompts(args.prompts, args.prompts_file)
     outputs = output_paths(args.out, len(prompts) * args.variations)
     check_outputs(outputs, 1 if args.verb == "image" else 2, args.sheet)
+    with guarded(args) as session:
+        _run(args, prompts, session)
 
+
+def _run(args: argparse.Namespace, prompts: list[str], session: "Session") -> None:
     from skyloom import edit
     from skyloom.pipeline import Skyloom
     from skyloom.request import Request
@@ -83,17 +91,16 @@ def run(args: argparse.Namespace) -> None:
         for prompt in prompts
         for variation in range(args.variations)
     ]
-    with guarded(args) as session:
-        model = Skyloom.load(args.model)
-        draft = getattr(args, "draft_file", None)
-        if draft is None:
-            make(model, [edit.Edit(request) for request in requests], args, session)
-            return
-        from skyloom.fitting import fit
+    model = Skyloom.load(args.model)
+    draft = getattr(args, "draft_file", None)
+    if draft is None:
+        make(model, [edit.Edit(request) for request in requests], args, session)
+        return
+    from skyloom.fitting import fit
 
-        fitted = fit(draft, size=requests[0].size, fps=requests[0].fps).video
-        edits = [edit.refine(fitted, r, args.strength) for r in requests]
-        make(model, edits, args, session, [fitted], sources=[draft])
+    fitted = fit(draft, size=requests[0].size, fps=requests[0].fps).video
+    edits = [edit.refine(fitted, r, args.strength) for r in requests]
+    make(model, edits, args, session, [fitted], sources=[draft])
 
 
 def read_prompts(prompts: list[str], file: Path | None) -> list[str]:

@@ -95,7 +95,7 @@ def guarded_words(requests: "Sequence[Request]") -> list[str]:
 
 
 def guarded(args: argparse.Namespace) -> "Session":
-    """The guards of `--policy`; opened before the model is loaded, they load beside it.
+    """The guards of `--policy`; opened before torch is imported, they load beside it and the model.
 
     Raises:
         UserError: there is no such policy.
