@@ -18,12 +18,6 @@ from skyloom.trust.provenance import try_out
 from skyloom.trust.signing import certificates
 
 
-@pytest.fixture(autouse=True)
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    return tmp_path / "config" / "skyloom" / "trust"
-
-
 def issued(first: int = -1, last: int = 365) -> tuple[str, str, str]:
     """A chain, its key and its authority, good between two days from today on."""
     now = datetime.now(UTC)

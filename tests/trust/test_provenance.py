@@ -27,16 +27,6 @@ PROMPT = "a red ball rolls"
 CLAIM = Claim("generate", "test", "ab" * 32, 7, PROMPT, "cd" * 32, {"size": "64x32"}, watermark=5)
 
 
-@pytest.fixture(autouse=True)
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
-@pytest.fixture
-def own() -> keys.Credentials:
-    return keys.credentials()
-
-
 def noise(frames: int = 6, seed: int = 0) -> Video:
     rng = np.random.default_rng(seed)
     return Video(rng.integers(0, 256, (frames, 32, 64, 3), dtype=np.uint8), 12.0)

@@ -27,16 +27,6 @@ from skyloom.trust.verify import verify
 from skyloom.video import Video
 
 
-@pytest.fixture(autouse=True)
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
-@pytest.fixture
-def own() -> keys.Credentials:
-    return keys.credentials()
-
-
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     assert cli.main(["verify", *words]) == 0
     return capsys.readouterr().out
