@@ -115,7 +115,7 @@ class Player:
             return self.stroll(semantic, position)
         action = script[self.done % len(script)]
         ahead = (position[0] + self.facing[0], position[1] + self.facing[1])
-        if action.startswith("place_") and semantic[ahead] != MAP["grass"]:
+        if action.startswith("place_") and seen_at(semantic, ahead) != MAP["grass"]:
             action = "turn"
         else:
             self.done += 1
@@ -123,7 +123,7 @@ class Player:
             return action
         free = [
             name for name, (dx, dy) in MOVES.items()
-            if semantic[position[0] + dx, position[1] + dy] in WALKABLE
+            if seen_at(semantic, (position[0] + dx, position[1] + dy)) in WALKABLE
         ]  # fmt: skip
         return self.rng.choice(free) if free else "noop"
 
@@ -147,12 +147,22 @@ def move_of(step: Cell) -> str:
     return next(name for name, direction in MOVES.items() if direction == step)
 
 
+def seen_at(semantic: SemanticMap, cell: Cell) -> int:
+    """What stands on a cell, as in MAP; 0 beyond the edge of the map, where nothing is."""
+    return int(semantic[cell]) if on_map(cell, semantic.shape) else 0
+
+
+def on_map(cell: Cell, shape: Sequence[int]) -> bool:
+    """Whether a map of a shape has a cell."""
+    return 0 <= cell[0] < shape[0] and 0 <= cell[1] < shape[1]
+
+
 def neighbours(cell: Cell, shape: Sequence[int]) -> Iterable[Cell]:
     """The cells to the left, right, above and below that are on the map."""
     for dx, dy in MOVES.values():
-        x, y = cell[0] + dx, cell[1] + dy
-        if 0 <= x < shape[0] and 0 <= y < shape[1]:
-            yield x, y
+        near = cell[0] + dx, cell[1] + dy
+        if on_map(near, shape):
+            yield near
 
 
 def first_step(semantic: SemanticMap, start: Cell, reached: Callable[[Cell], bool]) -> Cell | None:

@@ -15,7 +15,14 @@ pytest.importorskip("crafter")
 
 from skyloom.world.crafter import _grid, _play, render_crafter
 from skyloom.world.crafter_captions import DOES, FRAMES, describe_crafter
-from skyloom.world.crafter_player import ACTIVITIES, MAP, MOVES, cells_around, first_step
+from skyloom.world.crafter_player import (
+    ACTIVITIES,
+    MAP,
+    MOVES,
+    Player,
+    cells_around,
+    first_step,
+)
 
 DIGEST = """
 import hashlib
@@ -124,6 +131,19 @@ def test_the_player_finds_the_shortest_way():
     assert first_step(semantic, (3, 4), tree) == MOVES["move_right"]
     assert first_step(semantic, (3, 4), lambda cell: semantic[cell] == MAP["water"]) is None
     assert sorted(cells_around(semantic, (7, 4), range(1, 3))) == [(5, 4), (6, 4)]
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (8, 8)])
+@pytest.mark.parametrize("facing", MOVES.values())
+def test_the_player_builds_on_no_cell_beyond_the_edge(corner, facing):
+    semantic = np.full((9, 9), MAP["grass"], np.uint8)
+    player = Player(ACTIVITIES["walls itself in"], Random(0))
+    player.facing, player.strolling = facing, 0
+    ahead = tuple(map(sum, zip(corner, facing, strict=True)))
+    acts = {player.decide(semantic, corner) for _ in range(40)} - {"noop"}
+    assert ("place_stone" in acts) == (min(ahead) >= 0 and max(ahead) < 9)
+    assert acts - {"place_stone"} <= {name for name, (dx, dy) in MOVES.items()
+                                      if 0 <= corner[0] + dx < 9 and 0 <= corner[1] + dy < 9}  # fmt: skip
 
 
 def test_heldout_clips_show_other_maps():
