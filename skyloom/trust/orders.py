@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from skyloom.trust.guard import Guards
-from skyloom.trust.session import log_refusal, refusal, to_be_read
+from skyloom.trust.session import enforce, to_be_read
 
 if TYPE_CHECKING:
     from skyloom.serve.order import Order
@@ -21,9 +21,6 @@ def check_order(guards: Guards) -> "Callable[[Order], None]":
         if not guards.policy.prompts:
             return
         for text in to_be_read(order.words, order.negative or "", order.guidance):
-            verdict = guards.prompts.check(text)
-            if not verdict.allowed:
-                log_refusal(guards.policy, "prompts", verdict, text)
-                raise refusal(guards.policy, verdict, "The prompt")
+            enforce(guards.policy, "prompts", guards.prompts.check(text), "The prompt", text)
 
     return allow

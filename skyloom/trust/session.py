@@ -121,10 +121,7 @@ class Session:
         earlier = self.record[part]
         if earlier is None or not verdict.allowed:
             self.record[part] = verdict.record()
-        if verdict.allowed:
-            return
-        log_refusal(self._guards.policy, part, verdict, text)
-        raise refusal(self._guards.policy, verdict, name)
+        enforce(self._guards.policy, part, verdict, name, text)
 
     def __enter__(self) -> "Session":
         return self
@@ -150,12 +147,23 @@ class Refused(UserError):
         self.verdict = verdict
 
 
-def refusal(policy: Policy, verdict: Verdict, name: str) -> Refused:
-    """The sentence for the person who asked."""
-    if verdict.failed is not None:
-        return Refused(f"{verdict.failed[0].upper()}{verdict.failed[1:]}.", verdict)
-    reason = verdict.reason if name == "The prompt" else verdict.reason.replace("asks for", "shows")
-    return Refused(f"{name} is refused by the policy '{policy.name}': {reason}.", verdict)
+def enforce(
+    policy: Policy, part: str, verdict: Verdict, name: str, text: str | None = None
+) -> None:
+    """Let pass what a verdict allows; log the rest and refuse it.
+
+    Args:
+        part: what was looked at, for the log.
+        name: of what is refused, at the beginning of a sentence.
+        text: the prompt, of which the log has the hash.
+
+    Raises:
+        Refused: the category and what would help, or which guard failed.
+    """
+    if verdict.allowed:
+        return
+    _log_refusal(policy, part, verdict, text)
+    raise _refusal(policy, verdict, name)
 
 
 def need_guards(guards: Guards, parts: Sequence[str] = ("prompts", "frames")) -> None:
@@ -164,10 +172,7 @@ def need_guards(guards: Guards, parts: Sequence[str] = ("prompts", "frames")) ->
     Raises:
         Refused: one of them cannot be had.
     """
-    verdict = guards.load(parts)
-    if not verdict.allowed:
-        log_refusal(guards.policy, "guards", verdict, None)
-        raise refusal(guards.policy, verdict, "")
+    enforce(guards.policy, "guards", guards.load(parts), "")
 
 
 def to_be_read(words: str, negative: str, guidance: float | None) -> list[str]:
@@ -179,7 +184,15 @@ def to_be_read(words: str, negative: str, guidance: float | None) -> list[str]:
     return [text for text in dict.fromkeys(texts) if text.strip()]
 
 
-def log_refusal(policy: Policy, part: str, verdict: Verdict, text: str | None) -> None:
+def _refusal(policy: Policy, verdict: Verdict, name: str) -> Refused:
+    """The sentence for the person who asked."""
+    if verdict.failed is not None:
+        return Refused(f"{verdict.failed[0].upper()}{verdict.failed[1:]}.", verdict)
+    reason = verdict.reason if name == "The prompt" else verdict.reason.replace("asks for", "shows")
+    return Refused(f"{name} is refused by the policy '{policy.name}': {reason}.", verdict)
+
+
+def _log_refusal(policy: Policy, part: str, verdict: Verdict, text: str | None) -> None:
     """Write what was refused, with the prompt's hash and never the prompt."""
     LOG.info(
         "refused %s",

@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from skyloom.framing import cover
 from skyloom.serve.order import Order
 from skyloom.trust.guard import Guards
-from skyloom.trust.session import log_refusal, refusal, to_be_read
+from skyloom.trust.session import enforce, to_be_read
 from skyloom.video import read_chunks
 
 SIDE = 256
@@ -40,9 +40,7 @@ def checked(guards: Guards, order: Order, inputs: Mapping[str, Path]) -> dict[st
     """
     texts = to_be_read(order.words, order.negative or "", order.guidance)
     verdict = guards.prompts.check("\n".join(texts))
-    if not verdict.allowed:
-        log_refusal(guards.policy, "prompts", verdict, order.words)
-        raise refusal(guards.policy, verdict, "The prompt")
+    enforce(guards.policy, "prompts", verdict, "The prompt", order.words)
     return {
         "policy": guards.policy.name,
         "prompts": verdict.record(),
@@ -108,8 +106,6 @@ class Watched:
     def _look(self) -> None:
         frames = np.concatenate(self._waiting)
         verdict = self._guards.frames.check(frames, self._fps)
-        if not verdict.allowed:
-            log_refusal(self._guards.policy, "frames", verdict, None)
-            raise refusal(self._guards.policy, verdict, self._name)
+        enforce(self._guards.policy, "frames", verdict, self._name)
         self.record = verdict.record()
         self._waiting, self._new = [frames[-max(1, round(self._fps)) :]], 0
