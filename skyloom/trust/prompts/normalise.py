@@ -37,6 +37,7 @@ _ONES = "1!|"  # an i or an l
 _INSIDE = "@$€£+¢¥!|*"
 """Signs that may stand for a letter where letters are beside them."""
 _VOWELS = "aeiou"
+_WITHIN = re.compile(r"(?<=[^\W\d_])[.\-_~]+(?=[^\W\d_])")
 _ARABIC_PREFIX = re.compile("^(?:وال|بال|فال|كال|لل|ال|و|ب|ف|ل|ك)")
 _HEBREW_PREFIX = re.compile("^[הובלמש]")
 # Short words that people write side by side: they are not one word with a space in it.
@@ -122,6 +123,13 @@ def _drops_marks(base: str) -> bool:
         return True
     code = ord(base)
     return code < 0x400 or 0x1E00 <= code < 0x2000 or 0x0590 <= code < 0x0780
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """A prompt, and where signs stand within its words ("exp.lic.it", "m.a.s.s p.i.e"), the same
+    without them."""
+    text = text[:MOST_CHARACTERS]
+    return tuple(dict.fromkeys((text, _WITHIN.sub("", text))))
 
 
 def read(text: str) -> Reading:

@@ -10,7 +10,7 @@ from functools import cache
 
 from skyloom.trust.prompts.lexicon import FOLDER, Hit, Lexicon, lexicon
 from skyloom.trust.prompts.names import Names, files, names
-from skyloom.trust.prompts.normalise import Reading, read
+from skyloom.trust.prompts.normalise import Reading, read, spellings
 from skyloom.trust.verdict import Finding
 
 CLOSE = 12
@@ -34,10 +34,19 @@ def findings(
             symbols and gore in lessons and museums.
         words, known: other lists and names than the bundled ones.
     """
-    reading = read(text)
-    found = Found([*(words or lexicon()).hits(reading), *(known or names()).hits(reading)])
+    words, known = words or lexicon(), known or names()
+    seen = [
+        (Found([*words.hits(reading), *known.hits(reading)]), reading)
+        for reading in map(read, spellings(text))
+    ]
     rules = (minors, sexual, violence, self_harm, hate, celebrity, work)
-    return [finding for rule in rules for finding in rule(found, reading, strict)]
+    found = (
+        finding
+        for rule in rules
+        for hits, reading in seen
+        for finding in rule(hits, reading, strict)
+    )
+    return list(dict.fromkeys(found))
 
 
 @cache

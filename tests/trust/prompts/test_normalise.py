@@ -2,7 +2,8 @@
 
 import pytest
 
-from skyloom.trust.prompts.normalise import fold, read
+from skyloom.trust.prompts import rules
+from skyloom.trust.prompts.normalise import fold, read, spellings
 
 
 def forms(text: str) -> set[str]:
@@ -40,3 +41,13 @@ def test_accents_and_alphabets_fold() -> None:
 def test_chinese_runs_together_over_spaces_but_not_over_sentences() -> None:
     assert read("红 球 在 雪 地").script == "红球在雪地"
     assert read("红球。雪地").script == "红球 雪地"
+
+
+def test_signs_within_words_hide_none_of_them() -> None:
+    assert spellings("a lan.te.rn and m.a.s.s p-i_e") == (
+        "a lan.te.rn and m.a.s.s p-i_e", "a lantern and mass pie",
+    )  # fmt: skip
+    assert spellings("At 2.5 m. The end, 14-17 fps") == ("At 2.5 m. The end, 14-17 fps",)
+    found = rules.findings("m.a.s.s s.h.o.o.t.i.n.g")
+    assert found == rules.findings("mass shooting") != []
+    assert rules.findings("Har.ry Pot.ter") == rules.findings("Harry Potter") != []
