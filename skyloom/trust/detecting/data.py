@@ -32,8 +32,8 @@ KINDS = ("generated", "reconstructed", "world", "game", "real", "graphics")
 MADE = ("generated", "reconstructed")
 """The kinds that are this model's."""
 
-TRAIN_CLIPS = {"generated": 160, "reconstructed": 120, "world": 100, "game": 40, "real": 160,
-               "graphics": 40}  # fmt: skip
+TRAIN_CLIPS = {"generated": 360, "reconstructed": 300, "world": 160, "game": 60, "real": 480,
+               "graphics": 60}  # fmt: skip
 HELD_OUT_CLIPS = {"generated": 60, "reconstructed": 0, "world": 30, "game": 15, "real": 45,
                   "graphics": 0}  # fmt: skip
 SIZES = ((64, 64), (96, 96), (128, 128), (128, 128), (160, 96), (96, 160))
