@@ -112,6 +112,11 @@ class Story:
             )
         _request(self, self.shots[0])  # refuses what no shot could have
 
+    @property
+    def requests(self) -> list[Request]:
+        """What is asked for in each shot, without what is given."""
+        return [_request(self, shot) for shot in self.shots]
+
     def words(self, shot: Shot) -> str:
         """What is said of a shot, its camera apart."""
         parts = (part.strip().rstrip(".,;") for part in (self.subjects, shot.prompt, self.style))

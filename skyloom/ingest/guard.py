@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 
 from skyloom.answering import Answers
+from skyloom.children import python_command
 from skyloom.errors import UserError
 from skyloom.ingest.recipe import Limits
 from skyloom.ingest.stages import Rejected
@@ -85,7 +85,7 @@ class Guard:
         if self._closed:
             raise Rejected("interrupted")
         self._child = child = subprocess.Popen(
-            [sys.executable, "-m", self._module, repr(self._limits.memory)],
+            python_command(self._module, [repr(self._limits.memory)]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

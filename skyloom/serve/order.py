@@ -19,6 +19,7 @@ from skyloom.limits import LARGEST_SIDE, LONGEST_SECONDS
 from skyloom.motion import MotionPath
 from skyloom.request import Request
 from skyloom.storyboard import Story
+from skyloom.trust.session import to_be_read
 
 Operation = Literal[
     "generate",
@@ -104,7 +105,7 @@ class Order:
     preview: bool = True
 
     def __post_init__(self) -> None:
-        if len(self.prompt) > LONGEST_PROMPT or len(self.negative) > LONGEST_PROMPT:
+        if max(len(self.prompt), len(self.negative)) > LONGEST_PROMPT:
             raise UserError(f"The prompt is too long: {LONGEST_PROMPT} characters are the most.")
         if self.size is not None and not all(
             SMALLEST_SIDE <= side <= LARGEST_SIDE for side in self.size
@@ -134,7 +135,11 @@ class Order:
         self._check_parts()
         Request(prompt=self.prompt or "-", **self.request_fields())  # refuses the rest
         if self.story is not None:
-            as_story(self, {role: Path(role) for role in self.inputs})
+            for number, shot in enumerate(self._shots(), 1):
+                if max(len(shot.words), len(shot.negative)) > LONGEST_PROMPT:
+                    raise UserError(
+                        f"Shot {number} is too long: {LONGEST_PROMPT} characters are the most."
+                    )
         if self.path is not None:
             from_dict(MotionPath, self.path, "path")
 
@@ -166,6 +171,18 @@ class Order:
                 if isinstance(shot, Mapping):
                     said += [str(shot.get(key, "")) for key in ("prompt", "camera")]
         return "\n".join(part.strip() for part in said if part.strip())
+
+    @property
+    def guarded(self) -> list[str]:
+        """All that guards read of it, a story shot by shot, as each will be asked for."""
+        asked = [(self.words, self.negative, self.guidance)]
+        if self.story is not None:
+            shots = [(shot.words, shot.negative, shot.guidance) for shot in self._shots()]
+            asked = [(self.prompt, "", None), *shots]
+        return list(dict.fromkeys(text for one in asked for text in to_be_read(*one)))
+
+    def _shots(self) -> list[Request]:
+        return as_story(self, {role: Path(role) for role in self.inputs}).requests
 
     @property
     def characters(self) -> tuple[str, ...]:

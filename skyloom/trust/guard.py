@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 
 from skyloom.trust.guards.child import Child, Failed
 from skyloom.trust.policy import Policy, load_policy
+from skyloom.trust.prompts.normalise import MOST_CHARACTERS
 from skyloom.trust.verdict import Finding, Ran, Verdict
 
 
@@ -122,6 +123,12 @@ class _Prompts:
 
     def check(self, text: str) -> Verdict:
         names = [settings.kind for settings in self._guards.policy.prompts]
+        if names and len(text) > MOST_CHARACTERS:
+            told = (
+                f"the prompt has {len(text):,} characters and guards read {MOST_CHARACTERS:,} at "
+                "the most: shorten it"
+            )
+            return Verdict(False, (Finding("guard", 1.0, "too long"),), (), told)
         return self._guards._ask("prompts", list(names), {"text": text})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from skyloom.trust.guard import Guards
-from skyloom.trust.session import enforce, to_be_read
+from skyloom.trust.session import read
 
 if TYPE_CHECKING:
     from skyloom.serve.order import Order
@@ -18,9 +18,6 @@ def check_order(guards: Guards) -> "Callable[[Order], None]":
     """
 
     def allow(order: "Order") -> None:
-        if not guards.policy.prompts:
-            return
-        for text in to_be_read(order.words, order.negative or "", order.guidance):
-            enforce(guards.policy, "prompts", guards.prompts.check(text), "The prompt", text)
+        read(guards, order.guarded)
 
     return allow

@@ -175,6 +175,20 @@ def need_guards(guards: Guards, parts: Sequence[str] = ("prompts", "frames")) ->
     enforce(guards.policy, "guards", guards.load(parts), "")
 
 
+def read(guards: Guards, texts: Iterable[str]) -> dict[str, Any] | None:
+    """What guards say of texts, each by itself, as manifests tell it; None where none read.
+
+    Raises:
+        Refused: as `enforce` does.
+    """
+    record = None
+    for text in texts if guards.policy.prompts else ():
+        verdict = guards.prompts.check(text)
+        enforce(guards.policy, "prompts", verdict, "The prompt", text)
+        record = record or verdict.record()
+    return record
+
+
 def to_be_read(words: str, negative: str, guidance: float | None) -> list[str]:
     """The texts of a request that guards read: its words, and what to keep away from where
     guidance below 1 leads towards that instead."""

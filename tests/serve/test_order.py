@@ -53,6 +53,10 @@ def test_an_order_comes_back_as_it_was(order: Order) -> None:
         ({"operation": "storyboard", "story": {"shots": []}}, "The story has no shots"),
         ({"operation": "storyboard", "story": STORY}, "Shot 2: there is no file 'story:0'"),
         ({"operation": "storyboard", "story": {"shots": ["x"]}}, "Shot 1 is no table"),
+        (
+            {"operation": "storyboard", "story": {"shots": [{"prompt": "x" * 4001}]}},
+            "Shot 1 is too long: 4000",
+        ),
         ({"operation": "storyboard", "story": {"shots": [{"promt": "x"}]}}, "'promt'|promt"),
         ({"operation": "animate", "inputs": {"picture": KEY}, "path": {"points": 3}}, "points"),
     ],

@@ -54,7 +54,9 @@ def test_frames(guards: Guards) -> None:
 
 
 def test_a_prompt_too_long_to_be_read_is_refused(guards: Guards) -> None:
-    assert not guards.prompts.check("ball " * 2000 + "nothing").allowed
+    verdict = guards.prompts.check("ball " * 2000 + "nothing")
+    assert not verdict.allowed and verdict.failed is not None
+    assert "has 10,007 characters and guards read 8,000 at the most" in verdict.failed
 
 
 def test_a_missing_guard_blocks_and_says_which(tmp_path: Path) -> None:

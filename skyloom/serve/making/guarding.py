@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from skyloom.framing import cover
 from skyloom.serve.order import Order
 from skyloom.trust.guard import Guards
-from skyloom.trust.session import enforce, to_be_read
+from skyloom.trust.session import enforce, read
 from skyloom.video import read_chunks
 
 SIDE = 256
@@ -38,12 +38,9 @@ def checked(guards: Guards, order: Order, inputs: Mapping[str, Path]) -> dict[st
         Refused: they may not be made, or used.
         UserError: an input cannot be read.
     """
-    texts = to_be_read(order.words, order.negative or "", order.guidance)
-    verdict = guards.prompts.check("\n".join(texts))
-    enforce(guards.policy, "prompts", verdict, "The prompt", order.words)
     return {
         "policy": guards.policy.name,
-        "prompts": verdict.record(),
+        "prompts": read(guards, order.guarded),
         "inputs": _checked_inputs(guards, inputs) if guards.policy.frames else None,
     }
 

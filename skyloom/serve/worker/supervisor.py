@@ -6,11 +6,11 @@ is killed: nobody else would look after it.
 
 import logging
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 
+from skyloom.children import python_command
 from skyloom.serve.logs import FIELDS
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
@@ -29,7 +29,7 @@ class Supervisor:
     """
 
     def __init__(self, flags: Sequence[str], restarted: Callable[[], None]) -> None:
-        self._command = [sys.executable, "-m", "skyloom", "worker", "--attached", *flags]
+        self._command = python_command("skyloom", ["worker", "--attached", *flags])
         self._restarted = restarted
         self._leaving = threading.Event()
         self._lock = threading.Lock()

@@ -5,12 +5,12 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from skyloom.answering import Answers
+from skyloom.children import python_command
 from skyloom.config import to_dict
 from skyloom.trust.policy import Policy
 
@@ -56,7 +56,7 @@ class Child:
         self.close()
         environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", PROCESS, json.dumps(to_dict(self._policy))],
+            python_command(PROCESS, [json.dumps(to_dict(self._policy))]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

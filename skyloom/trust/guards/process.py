@@ -97,12 +97,9 @@ class Rules:
         self._strict, self.version = strict, _lists()
 
     def check(self, text: str) -> list[Finding]:
-        """What the rules find; a prompt too long to be read whole is refused."""
-        from skyloom.trust.prompts.normalise import MOST_CHARACTERS
+        """What the rules find."""
         from skyloom.trust.prompts.rules import findings
 
-        if len(text) > MOST_CHARACTERS:
-            return [Finding("guard", 1.0, f"longer than {MOST_CHARACTERS} characters")]
         return findings(text, self._strict)
 
 

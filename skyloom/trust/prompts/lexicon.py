@@ -85,6 +85,8 @@ class Lexicon:
     near: list[tuple[tuple[tuple[str, ...], ...], str, str, str]] = field(default_factory=list)
     script: list[tuple[str, str]] = field(default_factory=list)
     script_near: list[tuple[str, str, str]] = field(default_factory=list)
+    longest: int = 0
+    """Letters of the longest word in `exact` and `stems`."""
 
     def add(self, name: str, language: str, term: str) -> None:
         """Put a term into a class."""
@@ -110,13 +112,19 @@ class Lexicon:
             self.phrases.setdefault(key, []).append((parts[0], name, only, term))
             joined = "".join(parts[0])
             if len(joined) >= JOINED and not set("*~") & set(joined):
-                self.exact.setdefault(joined, []).append((name, only, term))
+                self._put(self.exact, joined, (name, only, term))
         elif parts[0][0].startswith("~"):
             self.inside.append((parts[0][0][1:], name, only))
         elif parts[0][0].endswith("*"):
-            self.stems.setdefault(parts[0][0][:-1], []).append((name, only, term))
+            self._put(self.stems, parts[0][0][:-1], (name, only, term))
         else:
-            self.exact.setdefault(parts[0][0], []).append((name, only, term))
+            self._put(self.exact, parts[0][0], (name, only, term))
+
+    def _put(
+        self, table: dict[str, list[tuple[str, str, str]]], word: str, term: tuple[str, str, str]
+    ) -> None:
+        table.setdefault(word, []).append(term)
+        self.longest = max(self.longest, len(word))
 
     def hits(self, reading: Reading) -> list[Hit]:
         """Every term that a prompt has, in the order of the prompt."""
@@ -145,7 +153,8 @@ class Lexicon:
             stop = index + 2 if joined else index + 1
             terms = list(self.exact.get(form, ()))
             # Of two words read as one the stem must reach into the second.
-            lengths = range(max(len(token.forms[0]) + 1, 6) if joined else 2, len(form) + 1)
+            longest = min(len(form), self.longest)
+            lengths = range(max(len(token.forms[0]) + 1, 6) if joined else 2, longest + 1)
             stems = (self.stems.get(form[:length], ()) for length in lengths)
             terms += [term for stem in stems for term in stem]
             found += [
@@ -162,7 +171,7 @@ class Lexicon:
         """Terms anywhere in letters that were spelt one by one."""
         found = []
         for start in range(len(form)):
-            for length in range(4, len(form) - start + 1):
+            for length in range(4, min(len(form) - start, self.longest) + 1):
                 piece = form[start : start + length]
                 terms = self.exact.get(piece, ()) if length < len(form) else ()
                 for name, only, term in (*terms, *self.stems.get(piece, ())):

@@ -1,6 +1,7 @@
 """Guards of a worker: the words of an order, and the pictures and clips that it is made from."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from skyloom.serve.making.guarding import LOOK_FRAMES, checked
 from skyloom.serve.order import Order
 from skyloom.trust.guard import Guards
 from skyloom.trust.marking import Marking
+from skyloom.trust.orders import check_order
 from skyloom.trust.policy import load_policy
 from skyloom.trust.session import Refused
 from skyloom.trust.verify import verify
@@ -75,3 +77,29 @@ def test_the_manifest_of_a_job_says_that_its_input_was_looked_at(
     (told,) = verify(results["video"]).manifests.statements[0].generation["guards"]
     for part in ("prompts", "inputs", "frames"):
         assert told[part]["allowed"] and told[part]["guards"], part
+
+
+def test_stories_are_read_shot_by_shot_as_they_will_be_asked_for(guards: Guards) -> None:
+    def told(*shots: str, **said: object) -> Order:
+        story = {"shots": [{"prompt": shot, "seconds": 1} for shot in shots], **said}
+        return Order(operation="storyboard", story=story)
+
+    checked(guards, told("children play in a park", "a nude statue of marble in a museum"), {})
+    checked(guards, told("a ball", negative="a naked woman having sex"), {})
+    for wrong in (
+        told("a ball", negative="a naked woman having sex", guidance=0),
+        told("a ball", "a naked woman having sex"),
+        told("a ball", style="a naked woman having sex"),
+    ):
+        for look in (lambda order: checked(guards, order, {}), check_order(guards)):
+            with pytest.raises(Refused, match="sexual content"):
+                look(wrong)
+    long = told(*["a paper boat drifts past reeds while the light of the evening fades"] * 30)
+    long = replace(long, prompt="a film")
+    check_order(guards)(long)
+
+
+def test_words_and_what_to_keep_away_from_are_read_apart(guards: Guards) -> None:
+    both = order(negative="a nude statue of marble", guidance=0.5)
+    check_order(guards)(replace(both, prompt="children play in a park"))
+    checked(guards, replace(both, prompt="children play in a park"), {})

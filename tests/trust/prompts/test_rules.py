@@ -1,5 +1,7 @@
 """Which words together are against policy, and which only look like it."""
 
+import time
+
 import pytest
 
 from skyloom.trust.prompts import lexicon
@@ -88,3 +90,10 @@ def test_terms_are_found_as_they_are_written() -> None:
     assert found("two, words") == set()
     assert found("near and far") == {"far+near"}
     assert found("far " + "and " * 9 + "near exactly") == set()
+
+
+@pytest.mark.parametrize("text", ["a-b_c/" * 1300, "a b c " * 1300, "cut off " * 1000, "a" * 8000])
+def test_no_prompt_keeps_the_rules_busy_for_long(text: str) -> None:
+    begun = time.process_time()
+    findings(text)
+    assert time.process_time() - begun < 2  # 10 s, before lengths were bounded; 0.1 now
