@@ -113,6 +113,12 @@ class Story:
         _request(self, self.shots[0])  # refuses what no shot could have
 
     @property
+    def pace(self) -> list[dict[str, Any]]:
+        """Length, camera and cut of every shot: what a manifest tells besides its words."""
+        return [{"seconds": shot.seconds, "camera": shot.camera, "cut": shot.cut}
+                for shot in self.shots]  # fmt: skip
+
+    @property
     def requests(self) -> list[Request]:
         """What is asked for in each shot, without what is given."""
         return [_request(self, shot) for shot in self.shots]

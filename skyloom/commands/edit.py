@@ -4,6 +4,7 @@ Each reads its inputs, says how they were fitted, and hands an `Edit` to what ev
 """
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from skyloom.commands.making import (
     request_fields,
 )
 from skyloom.commands.parsing import Parser, Verbs, add_verb, positive_number
+from skyloom.config import to_dict
 from skyloom.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,10 +41,12 @@ class Inputs:
     Attributes:
         videos: at the size and rate of the request.
         sources: the files their sound may come from, None where there is none.
+        mask: where the first may change, or None for all of it.
     """
 
     videos: "tuple[Video, ...]"
     sources: tuple[Path | None, ...]
+    mask: "Video | None" = None
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -124,7 +128,11 @@ def run(
         request = Request(prompt=args.prompt, seed=args.seed, **fields)
         stride = model.autoencoder.stride[0]
         edits = [build(args, inputs, one, stride) for one in variations(request, args.variations)]
-        make(model, edits, args, session, inputs.videos, _sound(args, inputs, edits[0]), files)
+        shown = list(inputs.videos)
+        if inputs.mask is not None:
+            shown, files = [*shown, inputs.mask], [*files, args.mask]
+        sound = _sound(args, inputs, edits[0])
+        make(model, edits, args, session, shown, sound, files, vars(args) | _move_said(args))
 
 
 def _fitted(args: argparse.Namespace, files: list[Path]) -> tuple[Inputs, dict[str, Any]]:
@@ -142,11 +150,34 @@ def _fitted(args: argparse.Namespace, files: list[Path]) -> tuple[Inputs, dict[s
             print(f"skyloom: '{file}': {note}.", file=sys.stderr)
         videos.append(fitted.video)
         sources.append(fitted.source)
-    return Inputs(tuple(videos), tuple(sources)), fields
+    return Inputs(tuple(videos), tuple(sources), _mask(args, videos)), fields
+
+
+def _mask(args: argparse.Namespace, videos: "list[Video]") -> "Video | None":
+    if getattr(args, "mask", None) is None:
+        return None
+    from skyloom.fitting import fit
+
+    size, fps = videos[0].size, videos[0].fps
+    return fit(args.mask, size=size, fps=fps, stretch=args.stretch, what="mask").video
+
+
+def _move_said(args: argparse.Namespace) -> dict[str, Any]:
+    """The path of --move, which a manifest tells in place of its file's name."""
+    if getattr(args, "move", None) is None:
+        return {}
+    from skyloom.motion import read_path
+
+    return {"move": to_dict(read_path(args.move))}
 
 
 def _is_file(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES or path.exists()
+    try:
+        return path.suffix.lower() in SUFFIXES or path.exists()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False  # a prompt may be longer than any name
 
 
 def _animate(args: argparse.Namespace, inputs: Inputs, request: "Request", _: int) -> "Edit":
@@ -198,11 +229,8 @@ def _restyle(args: argparse.Namespace, inputs: Inputs, request: "Request", _: in
 
     clip = inputs.videos[0]
     mask = None
-    if args.mask is not None:
-        from skyloom.fitting import fit
-
-        shown = fit(args.mask, size=clip.size, fps=clip.fps, stretch=args.stretch, what="mask")
-        frames = shown.video.frames.mean(axis=-1) > 127
+    if inputs.mask is not None:
+        frames = inputs.mask.frames.mean(axis=-1) > 127
         mask = frames[0] if len(frames) == 1 else frames[: len(clip.frames)]
     return edit.restyle(clip, request, args.strength, mask)
 

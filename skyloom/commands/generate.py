@@ -100,7 +100,7 @@ def _run(args: argparse.Namespace, prompts: list[str], session: "Session") -> No
 
     fitted = fit(draft, size=requests[0].size, fps=requests[0].fps).video
     edits = [edit.refine(fitted, r, args.strength) for r in requests]
-    make(model, edits, args, session, [fitted], sources=[draft])
+    make(model, edits, args, session, [fitted], sources=[draft], said=vars(args))
 
 
 def read_prompts(prompts: list[str], file: Path | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +114,7 @@ def make(
     inputs: "Sequence[Video]" = (),
     sound: Callable[[Path], None] | None = None,
     sources: Sequence[Path] = (),
+    said: Mapping[str, Any] | None = None,
 ) -> None:
     """Carry out edits and say where each file is; nothing appears that is not whole and signed.
 
@@ -121,6 +122,7 @@ def make(
         inputs: what was given, shown beside the result on its contact sheet.
         sound: puts the sound of the input into a finished file.
         sources: the files that `inputs` came from, which the manifest names.
+        said: of the verb besides the request, for the manifest.
     """
     from skyloom.trust.marking import Marking
 
@@ -136,7 +138,7 @@ def make(
         session.allow_input(video, f"'{source}'")
     for number, (edit, output) in enumerate(zip(edits, outputs, strict=True), start=1):
         title = args.verb if len(outputs) == 1 else f"{args.verb} {number} of {len(outputs)}"
-        claim = marking.claim(args.verb, edit.request, sources, [session.begin()])
+        claim = marking.claim(args.verb, edit.request, sources, [session.begin()], said=said)
         with marking.signed(output, claim) as unfinished:
             mark = partial(marking.mark, claim=claim)
             pictures, frames = _write(model, edit, unfinished, title, mark, session)

@@ -94,7 +94,9 @@ def _make(
 
     words = "\n".join(request.words for request in plan.requests)
     sources = [shot.given for shot in story.shots if shot.given is not None]
-    claim = marking.claim("storyboard", story, sources, [session.begin()], words=words)
+    claim = marking.claim(
+        "storyboard", story, sources, [session.begin()], words, {"shots": story.pace}
+    )
 
     def frames(tell: "Progress") -> "Iterator[Frames]":
         made = session.watched(model.film(story, plan, tell), story.fps)

@@ -12,7 +12,7 @@ number of files:
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -47,6 +47,13 @@ Kept = Callable[[int, int], Bool[np.ndarray, "F H W"] | None]
 TOLD = ("size", "seconds", "fps", "steps", "guidance", "rescale", "negative", "solver", "camera",
         "loop")  # fmt: skip
 """Fields of a request that its manifest tells, besides prompt and seed."""
+
+OWN = {"animate": ("at", "move"), "extend": ("backward",), "fill": ("keep",),
+       "restyle": ("strength",), "generate": ("strength",), "storyboard": ("shots",)}  # fmt: skip
+"""What an operation that begins with something is told besides, and its manifest tells."""
+
+FITTED = ("stretch", "trim")
+"""The same of every operation."""
 
 EDITS = ("animate", "extend", "loop", "connect", "blend", "fill", "restyle", "generate")
 """What edits its first input, where it has one; a storyboard is made of its inputs."""
@@ -91,6 +98,7 @@ class Marking:
         inputs: Sequence[Path] = (),
         guards: Sequence[dict[str, Any]] = (),
         words: str | None = None,
+        said: Mapping[str, Any] | None = None,
     ) -> Claim:
         """What the manifest will say of one file, and with it the number in its pixels.
 
@@ -102,11 +110,14 @@ class Marking:
             inputs: files that it is made from; the first one is what is edited.
             guards: verdicts of the guards that ran.
             words: the prompt, where it is not one field of what was asked.
+            said: of the operation besides; what is neither in OWN nor in FITTED does not count.
         """
         prompt = asked.prompt if words is None else words
         settings = {name: getattr(asked, name, None) for name in TOLD}
-        if settings["size"]:  # c2pa takes a list of small numbers for bytes
+        if settings["size"]:
             settings["size"] = "{}x{}".format(*settings["size"])
+        own = OWN.get(operation, ()) if inputs or operation == "storyboard" else ()
+        settings |= {name: (said or {}).get(name) for name in (*own, *FITTED)}
         claim = Claim(
             operation,
             self.model,
@@ -114,7 +125,7 @@ class Marking:
             asked.seed,
             prompt,
             hashlib.sha256(prompt.encode()).hexdigest(),
-            {name: value for name, value in settings.items() if value not in (None, "", False)},
+            {name: _plain(value) for name, value in settings.items() if _is_said(value)},
             inputs_of(inputs, 1 if operation in EDITS else 0),
             tuple(guards),
         )
@@ -242,6 +253,15 @@ def _marked_beside(
         held = kept(count, count + len(piece))
         count += len(piece)
         yield piece if held is None else np.where(held[..., None], given[0], piece)
+
+
+def _is_said(value: Any) -> bool:
+    return value is not None and value is not False and value != "" and value != ()
+
+
+def _plain(value: Any) -> str | int | float:
+    """A setting as a manifest can tell it: c2pa takes a list of small numbers for bytes."""
+    return value if isinstance(value, str | int | float) else json.dumps(value)
 
 
 def _number(claim: Claim) -> int:

@@ -10,6 +10,7 @@ from tiny import Tiny
 from skyloom import cli, video
 from skyloom.commands.edit import kept_frames
 from skyloom.errors import UserError
+from skyloom.trust.verify import verify
 from skyloom.video import Video
 
 QUICK = ("--steps", "2", "--size", "64x32", "--policy", "off")  # noise flashes
@@ -48,7 +49,13 @@ def test_an_input_that_flashes_is_refused_by_its_name(
     video.write(Video(frames, 12.0), clip)
     story.write_text('[[shots]]\nprompt = "a ball"\nclip = "flash.safetensors"\nseconds = 3\n')
     out = ("-o", str(tmp_path / "out.mp4"), "--model", str(tiny.model), "--steps", "1")
-    for words in (["extend", str(clip), "a ball"], ["storyboard", str(story)]):
+    calm = tmp_path / "calm.safetensors"
+    video.write(Video(frames[::2], 12.0), calm)
+    for words in (
+        ["extend", str(clip), "a ball"],
+        ["storyboard", str(story)],
+        ["restyle", str(calm), "a ball", "--mask", str(clip)],
+    ):
         assert cli.main([*words, *out, "--size", "64x32"]) == 2
         err = capfd.readouterr().err
         assert "flash.safetensors' is refused by the policy 'standard': it shows flashes" in err
@@ -86,6 +93,8 @@ def test_loop_of_a_clip_and_of_words(tiny: Tiny, clips: Path) -> None:
     closed = made(tiny, clips, "loop", "a.safetensors", "--seconds", "0.5").frames
     assert len(closed) == 18 and np.array_equal(closed[:12], noise(12).frames)
     assert len(made(tiny, clips, "loop", "snow falls", "--seconds", "0.6").frames) == 8
+    long = "snow falls on the roofs of a quiet village, " * 10  # no file has so long a name
+    assert len(made(tiny, clips, "loop", long, "--seconds", "0.6").frames) == 8
 
 
 def test_connect_and_blend(tiny: Tiny, clips: Path) -> None:
@@ -112,6 +121,27 @@ def test_restyle(tiny: Tiny, clips: Path) -> None:
     assert not np.array_equal(masked[:, :, :32], noise(12).frames[:, :, :32])
     sheet = video.read(clips / "out-sheet.png")  # what was given on the left, the result right
     assert sheet.size[0] > 2 * 4 * 64
+
+
+def test_what_an_edit_was_told_is_in_its_manifest_and_its_number(tiny: Tiny, clips: Path) -> None:
+    told, numbers = [], set()
+    for words in (
+        ("restyle", "a.safetensors", "in winter"),
+        ("restyle", "a.safetensors", "in winter", "--strength", "0.3"),
+        ("restyle", "a.safetensors", "in winter", "--mask", "mask.png"),
+        ("restyle", "a.safetensors", "in winter", "--guidance", "0"),
+        ("fill", "a.safetensors", "--keep", "0,11"),
+        ("fill", "a.safetensors", "--keep", "0,10"),
+        ("extend", "a.safetensors", "--seconds", "0.5"),
+        ("extend", "a.safetensors", "--seconds", "0.5", "--backward"),
+    ):
+        made(tiny, clips, *words)
+        shown = verify(clips / "out.safetensors").manifests.statements[0].generation
+        told.append(shown["settings"])
+        numbers.add(shown["watermark"])
+    assert len(numbers) == len(told)
+    assert [one.get("strength") for one in told] == [0.7, 0.3, 0.7, 0.7, None, None, None, None]
+    assert told[3]["guidance"] == 0 and told[4]["keep"] == "0,11" and told[7]["backward"] is True
 
 
 def test_draft_and_full_size(tiny: Tiny, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from skyloom import video
+from skyloom.request import Request
 from skyloom.sampler import Progress
 from skyloom.serve.job import SPRITESHEET, THUMBNAIL, VIDEO, Delivered
 from skyloom.serve.making.frames import Making
@@ -15,6 +17,7 @@ from skyloom.serve.making.guarding import Watched, checked, small
 from skyloom.serve.order import Order
 from skyloom.sheets import Picked
 from skyloom.sound import carry_sounds
+from skyloom.storyboard import Story
 from skyloom.trust.guard import Guards
 from skyloom.trust.marking import Marking
 from skyloom.video import Video, VideoWriter
@@ -24,6 +27,12 @@ SHEET_SIDE = 320
 THUMBNAIL_SIDE = 640
 
 Frames = UInt8[np.ndarray, "F H W 3"]
+
+
+def _said(order: Order, asked: Request | Story) -> dict[str, Any]:
+    """What was said of the operation besides its request, for the manifest."""
+    said = {name: getattr(order, name) for name in ("at", "backward", "keep", "strength", "trim")}
+    return said | {"move": order.path, "shots": asked.pace if isinstance(asked, Story) else None}
 
 
 def deliver(
@@ -66,7 +75,9 @@ def deliver(
     frames = making.frames(tell)
     if marking is not None:
         given = [inputs[role] for role in sorted(inputs)]
-        claim = marking.claim(order.operation, making.asked, given, words=order.words)
+        claim = marking.claim(
+            order.operation, making.asked, given, words=order.words, said=_said(order, making.asked)
+        )
         still = making.count == 1
         frames = marking.mark(frames, claim, making.fps, still, making.kept)
     write(path, frames if watched is None else watched.watch(frames))
