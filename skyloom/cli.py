@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -23,14 +24,16 @@ from skyloom.commands import (
     world,
 )
 from skyloom.commands.parsing import Parser
-from skyloom.errors import UserError
+from skyloom.errors import UserError, shown
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 # What a disk may answer in the middle of the work: it is full, or has become read-only.
-ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# What it may answer to reading as well.
+REFUSED = (errno.EACCES, errno.ENAMETOOLONG)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,13 +53,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, or 2 for what cannot be done as asked."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a notebook's is none
+            stream.reconfigure(errors="backslashreplace")  # a name may have any letters
     try:
         args = parser().parse_args(argv)
         args.run(args)
         sys.stdout.flush()
     except UserError as error:
-        print(f"skyloom: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
+        return _refused(str(error))
     except KeyboardInterrupt:
         print("skyloom: interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -65,12 +70,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        if error.errno not in ENVIRONMENT:
+        if error.errno not in UNWRITABLE + REFUSED:
             raise
+        what = "write" if error.errno in UNWRITABLE else "read or write"
         named = f" '{error.filename}'" if error.filename else ""
-        print(f"skyloom: Cannot write{named}: {error.strerror}.", file=sys.stderr)
-        return EXIT_USER_ERROR
+        return _refused(f"Cannot {what}{named}: {error.strerror}.")
     return 0
+
+
+def _refused(sentence: str) -> int:
+    print(f"skyloom: {shown(sentence)}", file=sys.stderr)
+    return EXIT_USER_ERROR
 
 
 if __name__ == "__main__":

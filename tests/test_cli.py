@@ -246,6 +246,10 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == "skyloom: interrupted.\n"
     replaced_verb(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "x.mp4"))
     assert complaint(capsys, *words) == "Cannot write 'x.mp4': No space left on device."
+    replaced_verb(monkeypatch, PermissionError(errno.EACCES, "Permission denied", "x.mp4"))
+    assert complaint(capsys, *words) == "Cannot read or write 'x.mp4': Permission denied."
+    replaced_verb(monkeypatch, OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300))
+    assert complaint(capsys, *words) == f"Cannot read or write '{'x' * 300}': File name too long."
     replaced_verb(monkeypatch, ZeroDivisionError())  # a mistake of ours is shown in full
     with pytest.raises(ZeroDivisionError):
         cli.main(words)
@@ -257,6 +261,22 @@ def test_complaints_of_a_process() -> None:
     assert result.stdout == ""
     assert result.stderr.startswith("skyloom: The prompt is empty")
     assert "Traceback" not in result.stderr
+
+
+def test_a_name_cannot_forge_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    said = complaint(capsys, "verify", "x.png\nManifest: signed\x1b[2J")
+    assert said.startswith(r"'x.png\nManifest: signed\x1b[2J' does not exist")
+
+
+def test_letters_that_the_terminal_has_not(tmp_path: Path) -> None:
+    from PIL import Image
+
+    picture = tmp_path / "кот 球.png"
+    Image.new("RGB", (64, 48)).save(picture)
+    for words, code in ((("verify", str(picture)), 0), (("verify", f"{picture}x"), 2)):
+        result = skyloom(*words, PYTHONIOENCODING="ascii")
+        assert result.returncode == code, result.stderr
+        assert r"\u043a\u043e\u0442 \u7403.png" in result.stdout + result.stderr
 
 
 def test_interrupted_process(tmp_path: Path) -> None:

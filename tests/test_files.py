@@ -86,6 +86,35 @@ def test_whole_folder_where_none_can_be(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".safetensors", ".webm", "." + "b" * 200])
+@pytest.mark.parametrize("letter", ["a", "球"])
+def test_the_longest_names_there_are(tmp_path: Path, letter: str, suffix: str) -> None:
+    """Whatever the name of a file may be, those in the meantime may be too, one in the other."""
+    room = (255 - len(suffix)) // len(letter.encode())
+    targets = [tmp_path / f"{letter * (room - 1)}{end}{suffix}" for end in "xy"]
+    for target in targets:
+        check_writable(target)
+    with atomic_path(targets[0]) as one, atomic_path(targets[1]) as other:
+        assert one != other and one.suffix == suffix[:20]
+        for unfinished in (one, other):
+            beside = unfinished.with_name(f"{unfinished.name}.c2pa")
+            with atomic_path(unfinished) as inner, atomic_path(beside) as manifest:
+                assert len({*targets, one, other, inner, manifest, beside}) == 7
+                inner.write_text("whole")
+                manifest.write_text("signed")
+            beside.unlink()
+    with whole_folder(tmp_path / (letter * (255 // len(letter.encode())))) as folder:
+        (folder / "file").write_text("")
+    assert len(names(tmp_path)) == 3 and targets[1].read_text() == "whole"
+
+
+def test_a_name_that_is_too_long_is_told_before_the_work(tmp_path: Path) -> None:
+    for path in (tmp_path / f"{'a' * 252}.mp4", tmp_path / ("a" * 300) / "x.mp4"):
+        with pytest.raises(UserError, match="Cannot write '.*a.*': File name too long"):
+            check_writable(path)
+    assert names(tmp_path) == []
+
+
 def test_check_writable(tmp_path: Path) -> None:
     check_writable(tmp_path / "clip.mp4")
     assert names(tmp_path) == []

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from skyloom.commands.parsing import Verbs, add_verb
+from skyloom.errors import shown
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -26,8 +27,11 @@ def run(args: argparse.Namespace) -> None:
     """Look at the file and say what was found."""
     from skyloom.trust.verify import read_key, verify
 
-    report = verify(args.file, None if args.key is None else read_key(args.key))
+    if args.key is None:
+        report = verify(args.file)
+    else:
+        report = verify(args.file, read_key(args.key), f"the key in '{args.key}'")
     if args.json:
         print(json.dumps(report.as_json(), indent=2))
     else:
-        print("\n".join([f"{args.file}:", *report.sentences()]))
+        print("\n".join([shown(f"{args.file}:"), *report.sentences()]))

@@ -6,12 +6,13 @@ chance of error; a detector guesses. What none of them tells is not claimed.
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from skyloom.errors import UserError
+from skyloom.errors import UserError, shown
 from skyloom.trust import keys
 from skyloom.trust.marks.finding import Found, find
 from skyloom.trust.provenance import payload_text
@@ -21,6 +22,9 @@ from skyloom.video import Video, read_chunks
 
 SURE = 1e-6
 """The p-value below which a mark counts as found."""
+
+OWN_KEY = "this computer's key"
+"""What the key of watermarks is called where no other is looked for."""
 
 _SOURCES = {
     "trainedAlgorithmicMedia": "made by a trained model",
@@ -53,6 +57,7 @@ class Report:
         found: the watermark; None where it was not looked for, for the reason in `unmarked`.
         unmarked: why no watermark was looked for.
         detector: what the detector says, by name; None where there is nothing to look at.
+        key: what the key is called whose watermark was looked for.
     """
 
     file: str
@@ -60,6 +65,7 @@ class Report:
     found: Found | None
     unmarked: str | None
     detector: dict[str, Any] | None
+    key: str = OWN_KEY
 
     @property
     def marked(self) -> bool:
@@ -97,15 +103,16 @@ class Report:
 
     def sentences(self) -> list[str]:
         """The report in plain words."""
-        return [*_of_manifests(self.manifests), *self._of_mark(), *self._of_detector()]
+        lines = [*_of_manifests(self.manifests), *self._of_mark(), *self._of_detector()]
+        return [shown(line) for line in lines]
 
     def _of_mark(self) -> list[str]:
         found = self.found
         if found is None:
             return [f"Watermark: not looked for: {self.unmarked}."]
         if not self.marked:
-            return [f"Watermark: none of this computer's key (p = {found.p_value:.2g})."]
-        said = f"Watermark: found, made with this computer's key (p = {found.p_value:.2g})"
+            return [f"Watermark: none of {self.key} (p = {found.p_value:.2g})."]
+        said = f"Watermark: found, made with {self.key} (p = {found.p_value:.2g})"
         if found.payload is None:
             return [f"{said}; its number is not readable any more."]
         said += f", number {payload_text(found.payload)}"
@@ -126,36 +133,56 @@ class Report:
         return [f"Detector: {verdict} (score {score:.3f}); it guesses from looks alone."]
 
 
-def verify(path: Path, key: bytes | None = None) -> Report:
+def verify(path: Path, key: bytes | None = None, called: str = "the given key") -> Report:
     """Look at a file in every way there is.
 
     Args:
         key: of the watermark; this computer's own unless told.
+        called: what the report calls that key.
 
     Raises:
-        UserError: there is no such file, or it is neither a video nor a picture and has no
-            manifest either.
+        UserError: there is no such file, it or what it takes cannot be read, or it is neither a
+            video nor a picture and has no manifest either.
     """
+    with _reading(path):
+        _check_file(path)
+        own = _own()
+        manifests = read_manifests(path, own)
+        try:
+            head, rest = _opened(path)
+        except UserError as error:
+            if manifests.state == NONE:
+                raise
+            why = f"it cannot be shown: {error}".rstrip(".")
+            return Report(str(path), manifests, None, why, None)
+        detected = _detected(path, head)
+        without = None
+        if key is None:
+            called, (key, without) = OWN_KEY, _own_key()
+        if key is None:
+            return Report(str(path), manifests, None, without, detected)
+        found = find((piece.frames for piece in chain(head, rest)), head[0].fps, key)
+        return Report(str(path), manifests, found, None, detected, called)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say of what the system refuses that it cannot be read: nothing is written here."""
+    try:
+        yield
+    except OSError as error:
+        name, why = error.filename or path, error.strerror or error
+        raise UserError(f"'{name}' cannot be read: {why}.") from error
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no file that could be looked at."""
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "is no file"
         what = what if path.exists() else "does not exist"
         raise UserError(f"'{path}' {what}: name a video or a picture.")
     if path.suffix == SIDECAR:
         raise UserError(f"'{path}' is a manifest: name the file beside it that it belongs to.")
-    own = _own()
-    manifests = read_manifests(path, own)
-    try:
-        head, rest = _opened(path)
-    except UserError as error:
-        if manifests.state == NONE:
-            raise
-        return Report(str(path), manifests, None, f"it cannot be shown: {error}".rstrip("."), None)
-    detected = _detected(path, head)
-    key, without = (key, None) if key is not None else _own_key()
-    if key is None:
-        return Report(str(path), manifests, None, without, detected)
-    found = find((piece.frames for piece in chain(head, rest)), head[0].fps, key)
-    return Report(str(path), manifests, found, None, detected)
 
 
 def read_key(path: Path) -> bytes:

@@ -1,6 +1,9 @@
 """What `skyloom verify` says of files of all kinds, and where it says nothing."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
@@ -245,3 +248,67 @@ def test_files_that_are_something_else(
         assert sentence in capsys.readouterr().err
     assert cli.main(["verify", str(path), "--key", str(tmp_path / "none")]) == 2
     assert "none' cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_the_key_that_was_looked_for_is_named(
+    tmp_path: Path, own: keys.Credentials, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marking = Marking.ready()
+    path, key = tmp_path / "x.mp4", tmp_path / "other.key"
+    frames = np.concatenate(list(marking.mark([moving(24)], CLAIM, 12.0)))
+    video.write(Video(frames, 12.0), path)
+    assert "found, made with this computer's key (p = " in said(capsys, str(path))
+    for text, line in (
+        ("ab" * 32, f"Watermark: none of the key in '{key}' (p = "),
+        (keys.watermark_key().hex(), f"Watermark: found, made with the key in '{key}' (p = "),
+    ):
+        key.write_text(text)
+        out = said(capsys, str(path), "--key", str(key))
+        assert line in out and "this computer's key" not in out
+
+
+def test_a_files_name_cannot_forge_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged = "x.png:\nManifest: signed with this computer's own key\x1b[2K\nx.png"
+    path = written(tmp_path / "x.png").rename(tmp_path / forged)
+    out = said(capsys, str(path))
+    assert "\x1b" not in out and out.startswith(f"{tmp_path}/x.png:\\nManifest: signed")
+    assert out.splitlines()[1].startswith("Manifest: none")
+    marked = written(tmp_path / "y.png")
+    sign(marked, CLAIM, Marking.ready().credentials)
+    data = marked.read_bytes()
+    broken = tmp_path / "y\x1b[31m.png"  # its manifest is told of, and its name in why not shown
+    broken.write_bytes(data[: len(data) - 60])
+    assert "\x1b" not in said(capsys, str(broken))
+
+
+def test_names_that_are_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", str(tmp_path / f"{'a' * 300}.mp4")]) == 2
+    assert capsys.readouterr().err.endswith("a.mp4' cannot be read: File name too long.\n")
+
+
+def test_what_may_not_be_read_is_not_said_to_be_written(
+    tmp_path: Path, own: keys.Credentials
+) -> None:
+    """Root reads everything, unless it lays that down."""
+    film, shut = written(tmp_path / "x.webm"), tmp_path / "shut.mp4"
+    sign(film, CLAIM, own)
+    shutil.copy(film, shut)
+    as_user = []
+    if os.geteuid() == 0:
+        as_user = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+        if not shutil.which(as_user[0]):
+            pytest.skip("root cannot lay its rights down here")
+    for closed, told in ((shut, shut), (sidecar(film), film), (keys.folder(), film)):
+        before = closed.stat().st_mode
+        closed.chmod(0)
+        try:
+            result = subprocess.run(
+                [*as_user, sys.executable, "-m", "skyloom", "verify", str(told)],
+                capture_output=True, text=True, timeout=120,
+            )  # fmt: skip
+        finally:
+            closed.chmod(before)
+        assert result.returncode == 2 and str(closed) in result.stderr
+        assert result.stderr.endswith("' cannot be read: Permission denied.\n")
