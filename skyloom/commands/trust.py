@@ -45,10 +45,12 @@ def run_init(args: argparse.Namespace) -> None:
     from skyloom.trust import keys
     from skyloom.trust.provenance import try_out
 
-    place = keys.init(args.renew)
-    found = keys.credentials()
-    try_out(found)
-    print(f"{place}: a signing key, the certificate '{found.name}', and the watermark's key")
+    made = keys.init(args.renew)
+    try_out(made)
+    place = keys.folder()
+    print(f"{place}: a signing key, the certificate '{made.name}', and the watermark's key")
+    if (chosen := keys.chosen()) is not None:
+        print(f"'{chosen.chain}' was chosen with 'skyloom trust sign-with' and goes on signing")
 
 
 def run_sign_with(args: argparse.Namespace) -> None:

@@ -13,15 +13,22 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from skyloom.config import load_toml, to_dict
 from skyloom.errors import UserError
 from skyloom.files import atomic_path, check_writable
 from skyloom.trust.marks.carriers import KEY_BYTES
-from skyloom.trust.signing.certificates import algorithm, issue, public, read_certificate
+from skyloom.trust.signing.certificates import (
+    algorithm,
+    authorities,
+    check_key,
+    issue,
+    read_certificate,
+)
 from skyloom.trust.signing.command import Command
 
 CHAIN, PRIVATE, AUTHORITY = "certificate.pem", "private.pem", "authority.pem"
@@ -63,6 +70,28 @@ class Credentials:
         return ", ".join(parts) or subject.rfc4514_string()
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What `sign-with` chose, as its file has it.
+
+    Attributes:
+        chain, private, command: as of `read_credentials`; one of the last two is None.
+        folder: where the command runs.
+    """
+
+    chain: Path
+    private: Path | None
+    command: str | None
+    folder: Path
+
+    def __post_init__(self) -> None:
+        if (self.private is None) == (self.command is None):
+            raise ValueError("one of a key and a command signs")
+        for word in (self.chain, self.private, self.command, self.folder):
+            if word is not None and b"\0" in os.fsencode(word):
+                raise ValueError("no file has a null in its name")
+
+
 def folder() -> Path:
     """Where the keys are."""
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
@@ -78,7 +107,7 @@ def watermark_key() -> bytes:
     path = folder() / WATERMARK
     if not path.exists():
         _make_folder()
-        _keep(path, secrets.token_bytes(KEY_BYTES).hex() + "\n", replace=False)
+        _keep_first(path, secrets.token_bytes(KEY_BYTES).hex() + "\n")
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:
@@ -89,7 +118,7 @@ def watermark_key() -> bytes:
     if len(key) != KEY_BYTES:
         raise UserError(
             f"'{path}' holds {len(key)} bytes and a watermark's key has {KEY_BYTES}: put the right "
-            "one back."
+            "one back or delete it for a new one, which finds no mark of the old."
         )
     return key
 
@@ -109,7 +138,6 @@ def credentials() -> Credentials:
         with _alone():  # of several processes that come here at once, one makes them
             if not (folder() / CHAIN).exists():
                 _make_pair()
-        watermark_key()
     found = known_credentials()
     assert found is not None
     check(found)
@@ -118,26 +146,32 @@ def credentials() -> Credentials:
 
 def known_credentials() -> Credentials | None:
     """What signs here as it is, expired or not; None before anything was made or chosen."""
-    chosen = folder() / CHOSEN
-    if chosen.exists():
-        try:
-            said = json.loads(chosen.read_text(encoding="utf-8"))
-            chain, private, command = Path(said["chain"]), said["private"], said["command"]
-            where = Path(said["folder"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"'{chosen}' is damaged: choose again with 'skyloom trust sign-with'."
-            ) from error
+    said = chosen()
+    if said is not None:
         own = folder() / AUTHORITY
-        return read_credentials(
-            chain,
-            Path(private) if private else None,
-            command,
-            own if own.exists() else None,
-            where,
-        )
-    if not (folder() / CHAIN).exists():
+        authority = own if own.exists() else None
+        return read_credentials(said.chain, said.private, said.command, authority, said.folder)
+    return _own() if (folder() / CHAIN).exists() else None
+
+
+def chosen() -> Choice | None:
+    """What was chosen to sign in the place of one's own; None if nothing was.
+
+    Raises:
+        UserError: the file that says so is damaged.
+    """
+    path = folder() / CHOSEN
+    if not path.exists():
         return None
+    try:
+        return load_toml(Choice, path)
+    except UserError as error:
+        raise UserError(
+            f"'{path}' is damaged: choose again with 'skyloom trust sign-with'."
+        ) from error
+
+
+def _own() -> Credentials:
     own = folder()
     return read_credentials(own / CHAIN, own / PRIVATE, None, own / AUTHORITY)
 
@@ -175,7 +209,8 @@ def check(found: Credentials) -> None:
     """Find out before the work whether signing will do.
 
     Raises:
-        UserError: the certificate has expired or is not valid yet, or the key is not its own.
+        UserError: the certificate has expired or is not valid yet, or the key cannot be read, is of
+            no kind that C2PA knows, or is not its own.
     """
     certificate = read_certificate(found.chain, "the certificate")
     now = datetime.now(UTC)
@@ -191,50 +226,44 @@ def check(found: Credentials) -> None:
             f"{certificate.not_valid_before_utc:%Y-%m-%d}: look at the clock, or choose another "
             "with 'skyloom trust sign-with'."
         )
-    if found.private is None:
-        return
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        key = load_pem_private_key(found.private.encode(), None)
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            "The signing key cannot be read: it must be PEM without a password; for a key that "
-            "must not lie in a file, use 'skyloom trust sign-with cert.pem --command ...'."
-        ) from error
-    if public(key.public_key()) != public(certificate.public_key()):
-        raise UserError(
-            f"The signing key is not that of the certificate '{found.name}': choose the pair that "
-            "belongs together with 'skyloom trust sign-with'."
-        )
+    if found.private is not None:
+        check_key(found.private, certificate, found.name)
 
 
-def init(renew: bool = False) -> Path:
+def init(renew: bool = False) -> Credentials:
     """Make a signing key and a certificate of one's own, and a watermark's key if there is none.
 
     Args:
         renew: put new ones in the place of those that are there, and sign with them; the
             watermark's key stays, or marks that are out there would be lost.
 
+    Returns:
+        What was made, which does not sign as long as another certificate is chosen.
+
     Raises:
-        UserError: there are some already, or the folder cannot be written.
+        UserError: there are some already, the folder cannot be written, or what stays in it is
+            damaged; then nothing was changed.
     """
     place = folder()
     with _alone():
-        if (place / CHAIN).exists() and not renew:
+        if renew:
+            check_writable(place / CHOSEN)
+        elif (place / CHAIN).exists():
             raise UserError(f"There is a signing key in '{place}' already: {ANEW}.")
+        else:
+            chosen()  # tells of damage
         _make_pair(renew)
-    if renew:
-        (place / CHOSEN).unlink(missing_ok=True)
-    watermark_key()
-    return place
+        if renew:
+            (place / CHOSEN).unlink(missing_ok=True)
+        return _own()
 
 
 def _make_pair(renew: bool = False) -> None:
-    """Write a new key with its certificate and authority.
+    """Write a new key with its certificate and authority, and a watermark's key if there is none.
 
     Raises:
-        UserError: a key is there whose certificate is not, and it is not to be replaced.
+        UserError: a key is there whose certificate is not, and it is not to be replaced; or the
+            watermark's key is damaged.
     """
     place = folder()
     if (place / PRIVATE).exists() and not renew:
@@ -242,13 +271,17 @@ def _make_pair(renew: bool = False) -> None:
             f"The certificate '{place / CHAIN}' of the key beside it is missing: put it back; "
             f"{ANEW}."
         )
+    earlier = authorities(place / AUTHORITY)
+    watermark_key()  # refuses a damaged one before anything is replaced
     since = datetime.now(UTC) - timedelta(hours=1)  # clocks differ
     chain, private, authority = issue(since, since + timedelta(days=365 * YEARS))
-    _keep(place / PRIVATE, private)
-    before = place / AUTHORITY  # what was signed before stays one's own
-    earlier = before.read_text(encoding="ascii") if before.exists() else ""
-    _keep(place / AUTHORITY, authority + earlier)
-    _keep(place / CHAIN, chain)  # last: where it is, the others are
+    _keep(
+        {
+            place / CHAIN: chain,  # appears last: where it is, the others are
+            place / AUTHORITY: authority + earlier,  # what was signed before stays one's own
+            place / PRIVATE: private,
+        }
+    )
 
 
 @contextmanager
@@ -270,13 +303,9 @@ def sign_with(chain: Path, private: Path | None, command: str | None) -> None:
     """Sign with this certificate from now on; the files stay where they are, and the command runs
     in the folder that is the present one now."""
     _make_folder()
-    said = {
-        "chain": str(chain.resolve()),
-        "private": None if private is None else str(private.resolve()),
-        "command": command,
-        "folder": str(Path.cwd()),
-    }
-    _keep(folder() / CHOSEN, json.dumps(said, indent=2) + "\n")
+    key = None if private is None else private.resolve()
+    said = to_dict(Choice(chain.resolve(), key, command, Path.cwd()))
+    _keep({folder() / CHOSEN: json.dumps(said, indent=2) + "\n"})
 
 
 def _make_folder() -> None:
@@ -289,33 +318,38 @@ def _make_folder() -> None:
         ) from error
 
 
-def _keep(path: Path, text: str, replace: bool = True) -> None:
-    """Write a file that the user alone can read, whole or not at all."""
-    try:
-        check_writable(path)
-        if not replace:
-            _keep_first(path, text)
-            return
-        with atomic_path(path) as temporary:
+def _keep(texts: dict[Path, str]) -> None:
+    """Write files that the user alone can read, all of them or none; the first appears last."""
+    with ExitStack() as held:
+        for path, text in texts.items():
+            held.enter_context(_writing(path))
+            temporary = held.enter_context(atomic_path(path))
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
-    except OSError as error:
-        raise UserError(f"Cannot write '{path}': {error.strerror}.") from error
 
 
 def _keep_first(path: Path, text: str) -> None:
     """Of several processes that do this at once, the first one's text stays."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+    with _writing(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
         try:
-            os.link(name, path)
-        except FileExistsError:
-            return
-    finally:
-        os.unlink(name)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            with suppress(FileExistsError):
+                os.link(name, path)
+        finally:
+            os.unlink(name)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What refuses a file while this lasts is one sentence about it."""
+    try:
+        check_writable(path)
+        yield
+    except OSError as error:
+        raise UserError(f"Cannot write '{path}': {error.strerror}.") from error
 
 
 def _read(path: Path, what: str) -> str:
@@ -327,4 +361,5 @@ def _read(path: Path, what: str) -> str:
         raise UserError(f"The {what} '{path}' does not exist: {remedy}.") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not PEM"
-        raise UserError(f"The {what} '{path}' cannot be read: {reason}.") from error
+        remedy = f"put it back; {ANEW}" if own else "name one that can"
+        raise UserError(f"The {what} '{path}' cannot be read ({reason}): {remedy}.") from error

@@ -21,6 +21,7 @@ research, its clips are marked all the same. A file of one's own (TOML) names it
     kind = "flashing"
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -34,6 +35,9 @@ HOSTED = ("llama-guard", "shieldgemma", "text-classifier", "image-classifier", "
 """Kinds that need a folder."""
 
 NAMES = ("strict", "standard", "off")
+
+LONGEST = 3600.0
+"""Seconds that a timeout may be: who waits for longer waits for a guard that hangs."""
 
 
 def _check(kind: str, folder: Path | None, threshold: float) -> None:
@@ -81,8 +85,8 @@ class FrameSettings:
 
     def __post_init__(self) -> None:
         _check(self.kind, self.folder, self.threshold)
-        if not self.rate > 0:
-            raise ValueError(f"rate = {self.rate:g} looks at nothing: use 1 or 2 frames a second")
+        if not 0 < self.rate < math.inf:
+            raise ValueError(f"rate = {self.rate:g} is no number of frames a second: use 1 or 2")
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,9 @@ class Policy:
     Attributes:
         name: goes into results and manifests.
         strict: rules refuse what is suggestive too.
-        timeout: seconds that a guard may take; one that takes longer is ended, and blocks.
-        start_timeout: seconds for the guards to load.
+        timeout: seconds that a guard may take, `LONGEST` at most; one that takes longer is ended,
+            and blocks.
+        start_timeout: seconds for the guards to load, `LONGEST` at most.
         tell_prompt: the manifest has the prompt, or else its hash alone.
         prompts, frames: the guards in order; all run, each may refuse.
     """
@@ -109,8 +114,11 @@ class Policy:
     frames: tuple[FrameSettings, ...] = field(default_factory=lambda: (FrameSettings("flashing"),))
 
     def __post_init__(self) -> None:
-        if not (self.timeout > 0 and self.start_timeout > 0):
-            raise ValueError("timeout and start_timeout are seconds above 0")
+        for name, seconds in (("timeout", self.timeout), ("start_timeout", self.start_timeout)):
+            if not 0 < seconds <= LONGEST:
+                raise ValueError(
+                    f"{name} = {seconds:g} is not a time in seconds above 0 and at most {LONGEST:g}"
+                )
 
     @property
     def off(self) -> bool:

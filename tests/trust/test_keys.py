@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import stat
 import subprocess
 import sys
@@ -11,11 +12,35 @@ from typing import Any
 
 import pytest
 
+from skyloom import cli
 from skyloom.errors import UserError
 from skyloom.trust import keys
 from skyloom.trust.marking import Marking
 from skyloom.trust.provenance import try_out
 from skyloom.trust.signing import certificates
+
+BRAINPOOL_CERTIFICATE = """
+-----BEGIN CERTIFICATE-----
+MIIBjzCCASSgAwIBAgIUaqEJHCWpvNwte4CwHGOp7q1CfxYwCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBeDAeFw0yNjEyMDEwNDA0MjFaFw0zNjExMjgwNDA0MjFaMAwx
+CjAIBgNVBAMMAXgwajAUBgcqhkjOPQIBBgkrJAMDAggBAQkDUgAEtKMb4+JlkzKE
+YcbD5QEBLhKrgRrj3amGlD9dAXssNBYaiVtq/apQ44wbd9qzNPjFsPGAjbn973SB
+1GlunQQxViaUgffrDCjkpTrQJGbT5najUzBRMB0GA1UdDgQWBBQ5n5bvqEx9G/UU
+BDAhAuHBDEPvODAfBgNVHSMEGDAWgBQ5n5bvqEx9G/UUBDAhAuHBDEPvODAPBgNV
+HRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA1kAMFYCKQC9+tSBoO4WXkPHgl3XAv0K
+Wlf69zsdyqhArgbmMy4LWsfTUXAjDXwEAikAxYRIYNYy6tDfrWAcS/Kd44MKCZS9
+pZ/nViCFJgCGLYZG3YlxS2Z4hQ==
+-----END CERTIFICATE-----
+"""
+BRAINPOOL_KEY = """
+-----BEGIN EC PRIVATE KEY-----
+MIGQAgEBBCilQb5TajU4QuZv18h/UFA0IFpME9gfCZmCVCU8GZK/8o4w5hhfo+t3
+oAsGCSskAwMCCAEBCaFUA1IABLSjG+PiZZMyhGHGw+UBAS4Sq4Ea492phpQ/XQF7
+LDQWGolbav2qUOOMG3faszT4xbDxgI25/e90gdRpbp0EMVYmlIH36wwo5KU60CRm
+0+Z2
+-----END EC PRIVATE KEY-----
+"""
+# brainpoolP320r1, which `cryptography` cannot make: from openssl
 
 
 def issued(first: int = -1, last: int = 365) -> tuple[str, str, str]:
@@ -70,6 +95,11 @@ def pem_of(key: Any) -> bytes:
     )
 
 
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Every file of a folder, and the names of folders in it."""
+    return {one.name: one.read_bytes() if one.is_file() else None for one in folder.iterdir()}
+
+
 def write_signer(script: Path, signature: str) -> None:
     """A program that signs stdin with the key in the file that it is given."""
     script.write_text(
@@ -105,6 +135,54 @@ def test_init_makes_new_ones_only_when_told(config: Path) -> None:
     assert second.chain != first.chain and keys.watermark_key() == mark
     assert first.authority is not None and second.authority is not None
     assert first.authority in second.authority  # what was signed before is still one's own
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe\x00", b"no certificate", b""])
+def test_a_damaged_authority_is_made_anew(config: Path, damage: bytes) -> None:
+    keys.init()
+    before = keys.credentials()
+    (config / keys.AUTHORITY).write_bytes(damage)
+    made = keys.init(renew=True)
+    assert made == keys.credentials() and made.chain != before.chain
+    assert made.authority is not None and made.authority.count("BEGIN CERTIFICATE") == 1
+    try_out(made)
+
+
+@pytest.mark.parametrize(
+    "name", [keys.WATERMARK, keys.AUTHORITY, keys.CHAIN, keys.PRIVATE, keys.CHOSEN]
+)
+def test_what_cannot_be_renewed_changes_nothing(config: Path, name: str) -> None:
+    """Whatever is in the way is found before the first key is replaced."""
+    keys.init()
+    (config / name).unlink(missing_ok=True)
+    (config / name).mkdir()
+    before = contents(config)
+    with pytest.raises(UserError, match=f"{name}'"):
+        keys.init(renew=True)
+    assert contents(config) == before
+
+
+@pytest.mark.parametrize("damage", ["", "00", "zz"])
+def test_a_damaged_watermark_key_costs_no_other(config: Path, damage: str) -> None:
+    keys.init()
+    (config / keys.WATERMARK).write_text(damage)
+    before = contents(config)
+    with pytest.raises(UserError, match=r"watermark\.key'"):
+        keys.init(renew=True)
+    assert contents(config) == before
+    for name in (keys.CHAIN, keys.PRIVATE, keys.AUTHORITY):
+        (config / name).unlink()
+    for begin in (keys.init, keys.credentials):
+        with pytest.raises(UserError, match=r"watermark\.key'"):
+            begin()
+        assert not (config / keys.PRIVATE).exists()
+
+
+def test_a_damaged_certificate_says_what_makes_a_new_one(config: Path) -> None:
+    keys.init()
+    (config / keys.AUTHORITY).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="authority.pem' cannot be read .*not PEM.*--renew"):
+        keys.credentials()
 
 
 def test_an_expired_key_is_found_at_the_start(config: Path, tmp_path: Path) -> None:
@@ -175,9 +253,60 @@ def test_another_certificate_is_chosen(config: Path, tmp_path: Path) -> None:
     found = keys.credentials()
     assert found.chain == cert.read_text()
     try_out(found)
-    (config / keys.CHOSEN).write_text(json.dumps({"chain": 3}))
-    with pytest.raises(UserError, match="sign-with"):
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"chain": 3},
+        {"chain": "no\0file"},
+        {"chain": "\ud800"},
+        {"private": 5},
+        {"private": None},
+        {"private": None, "command": 5},
+        {"command": "also a command"},
+        {"folder": None},
+        {"folder": ["/"]},
+        {"colour": "red"},
+    ],
+)
+def test_a_damaged_choice(config: Path, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    cert, key = pair(tmp_path / "bought")
+    keys.sign_with(cert, key, None)
+    chosen = config / keys.CHOSEN
+    chosen.write_text(json.dumps(json.loads(chosen.read_text()) | wrong))
+    for begin in (keys.credentials, keys.known_credentials, keys.init):
+        with pytest.raises(UserError, match="sign-with.json' is damaged: choose again with"):
+            begin()
+    assert not (config / keys.CHAIN).exists()
+    keys.init(renew=True)
+    try_out(keys.credentials())
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '{"chain": "cert.pem"}', "\xff"])
+def test_a_choice_that_is_none(config: Path, text: str) -> None:
+    config.mkdir(parents=True)
+    (config / keys.CHOSEN).write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match="sign-with.json' is damaged: choose again with"):
         keys.credentials()
+
+
+def test_init_tells_of_what_it_made(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cert, key = pair(tmp_path / "bought")
+    assert cli.main(["trust", "sign-with", str(cert), str(key)]) == 0
+    bought = keys.credentials()
+    capsys.readouterr()
+    assert cli.main(["trust", "init"]) == 0
+    told = capsys.readouterr().out
+    assert bought.name not in told and f"'{cert}' was chosen" in told
+    assert keys.credentials().chain == bought.chain
+    (config / keys.CHOSEN).unlink()
+    assert f"the certificate '{keys.credentials().name}'" in told
+    assert cli.main(["trust", "init", "--renew"]) == 0
+    told = capsys.readouterr().out
+    assert f"the certificate '{keys.credentials().name}'" in told and "chosen" not in told
 
 
 def test_a_command_signs(tmp_path: Path) -> None:
@@ -257,6 +386,41 @@ def test_certificates_that_c2pa_does_not_take(tmp_path: Path) -> None:
         keys.read_credentials(cert, private, None)
     with pytest.raises(UserError, match="one of them"):
         keys.read_credentials(cert, None, None)
+
+
+def test_keys_of_kinds_that_nobody_here_knows(config: Path, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    cert, private = pair(tmp_path / "bought")
+    strange, its_key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    sentence = "is of a kind that C2PA does not know: use ECDSA on P-256"
+    for chain in (BRAINPOOL_CERTIFICATE, signed_mail(ec.generate_private_key(ec.SECP192R1()))):
+        strange.write_text(chain)
+        with pytest.raises(UserError, match=f"cert.pem' {sentence}"):
+            keys.read_credentials(strange, private, None)
+    its_key.write_text(BRAINPOOL_KEY)
+    with pytest.raises(UserError, match=f"The signing key {sentence}"):
+        keys.check(keys.read_credentials(cert, its_key, None))
+
+
+@pytest.mark.parametrize(
+    ("held", "put", "sentence"),
+    [
+        (b"\x03\x42\x00\x04", b"\x03\x42\x00\x05", "key of '.*' cannot be read"),
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", "is no certificate"),
+    ],
+    ids=["a point that is none", "a version that is none"],
+)
+def test_certificates_with_a_flipped_bit(
+    tmp_path: Path, held: bytes, put: bytes, sentence: str
+) -> None:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    cert, private = pair(tmp_path / "bought")
+    told = certificates.read_certificate(cert.read_text(), "it").public_bytes(Encoding.DER)
+    cert.write_text(ssl.DER_cert_to_PEM_cert(told.replace(held, put, 1)))
+    with pytest.raises(UserError, match=sentence):
+        keys.read_credentials(cert, private, None)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

@@ -17,19 +17,50 @@ PURPOSES = {"1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36"}
 
 def read_certificate(pem: str, what: str) -> Any:
     """The first certificate of a PEM text; `what` is how an error calls it."""
-    from cryptography.x509 import load_pem_x509_certificate
+    from cryptography.x509 import InvalidVersion, load_pem_x509_certificate
 
     try:
         return load_pem_x509_certificate(pem.encode())
-    except ValueError as error:
+    except (ValueError, InvalidVersion) as error:
         raise UserError(f"{what} is no certificate: it must be PEM, BEGIN CERTIFICATE.") from error
 
 
+def authorities(path: Path) -> str:
+    """PEM of the certificates in a file, whole ones; nothing where it is missing or damaged.
+
+    Raises:
+        UserError: it is there and refuses to be read.
+    """
+    from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
+
+    try:
+        told = path.read_text(encoding="ascii")
+        load_pem_x509_certificates(told.encode())
+    except (FileNotFoundError, ValueError, InvalidVersion):
+        return ""
+    except OSError as error:
+        raise UserError(
+            f"The authorities in '{path}' cannot be read ({error.strerror}): move it away."
+        ) from error
+    return told
+
+
 def algorithm(certificate: Any, path: Path) -> str:
-    """C2PA's name of the way in which a certificate's key signs."""
+    """C2PA's name of the way in which a certificate's key signs; `path` is what an error names.
+
+    Raises:
+        UserError: the key is of no kind that C2PA knows, or broken.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-    key = certificate.public_key()
+    what = f"The key of '{path}'"
+    try:
+        key = certificate.public_key()
+    except UnsupportedAlgorithm as error:
+        raise unknown_kind(what) from error
+    except ValueError as error:
+        raise UserError(f"{what} cannot be read: ask for the certificate anew.") from error
     if isinstance(key, ed25519.Ed25519PublicKey):
         return "ed25519"
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
@@ -37,10 +68,47 @@ def algorithm(certificate: Any, path: Path) -> str:
     curves = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in curves:
         return curves[key.curve.name]
-    raise UserError(
-        f"The key of '{path}' is of a kind that C2PA does not know: use ECDSA on P-256, P-384 or "
-        "P-521, Ed25519, or RSA of 2048 bits or more."
+    raise unknown_kind(what)
+
+
+def unknown_kind(what: str) -> UserError:
+    """The sentence that refuses a key; `what` is how it calls the key."""
+    return UserError(
+        f"{what} is of a kind that C2PA does not know: use ECDSA on P-256, P-384 or P-521, "
+        "Ed25519, or RSA of 2048 bits or more."
     )
+
+
+def check_key(private: str, certificate: Any, name: str) -> None:
+    """Find out whether a key, in PEM, is that of a certificate; `name` is how an error calls it.
+
+    Raises:
+        UserError: it is not, cannot be read, or is of no kind that C2PA knows.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(private.encode(), None)
+    except UnsupportedAlgorithm as error:
+        raise unknown_kind("The signing key") from error
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            "The signing key cannot be read: it must be PEM without a password; for a key that "
+            "must not lie in a file, use 'skyloom trust sign-with cert.pem --command ...'."
+        ) from error
+    if _public(key.public_key()) != _public(certificate.public_key()):
+        raise UserError(
+            f"The signing key is not that of the certificate '{name}': choose the pair that "
+            "belongs together with 'skyloom trust sign-with'."
+        )
+
+
+def _public(key: Any) -> bytes:
+    """A public key in bytes that can be compared."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def lacking(certificate: Any) -> list[str]:
@@ -84,13 +152,6 @@ def verifies(certificate: Any, signature: bytes, data: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
-
-
-def public(key: Any) -> bytes:
-    """A public key in bytes that can be compared."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def issue(since: datetime, until: datetime) -> tuple[str, str, str]:
