@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import sys
 import tomllib
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -256,7 +257,7 @@ def _convert(hint: Any, value: Any, default: Any, path: str, source: _Source) ->
     elif origin is dict:
         fits = isinstance(value, Mapping)
     elif hint is float:
-        fits = isinstance(value, float | int) and not isinstance(value, bool)
+        fits = isinstance(value, float) or (type(value) is int and abs(value) <= sys.float_info.max)
     elif hint is Path:
         fits = isinstance(value, str | Path)
     else:

@@ -150,6 +150,10 @@ def test_wrong_values_are_named(tmp_path: Path, line: str, expected: str) -> Non
     assert refusal(tmp_path, f'out = "a"\n{line}') == expected
 
 
+def test_an_integer_beyond_any_number_is_told(tmp_path: Path) -> None:
+    assert "a number is expected" in refusal(tmp_path, f'out = "a"\n[optim]\nlr = 1{"0" * 400}')
+
+
 def test_what_is_missing_or_broken(tmp_path: Path) -> None:
     assert refusal(tmp_path, "") == "'out' is missing in 'recipe.toml': it has no default."
     assert "at line 2" in refusal(tmp_path, 'out = "a"\nwidths = [')

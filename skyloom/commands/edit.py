@@ -21,7 +21,7 @@ from skyloom.commands.making import (
 )
 from skyloom.commands.parsing import Parser, Verbs, add_verb, positive_number
 from skyloom.config import to_dict
-from skyloom.errors import UserError
+from skyloom.errors import UserError, shown
 
 if TYPE_CHECKING:
     from skyloom.edit import Edit
@@ -128,11 +128,11 @@ def run(
         request = Request(prompt=args.prompt, seed=args.seed, **fields)
         stride = model.autoencoder.stride[0]
         edits = [build(args, inputs, one, stride) for one in variations(request, args.variations)]
-        shown = list(inputs.videos)
+        pictured = list(inputs.videos)
         if inputs.mask is not None:
-            shown, files = [*shown, inputs.mask], [*files, args.mask]
+            pictured, files = [*pictured, inputs.mask], [*files, args.mask]
         sound = _sound(args, inputs, edits[0])
-        make(model, edits, args, session, shown, sound, files, vars(args) | _move_said(args))
+        make(model, edits, args, session, pictured, sound, files, vars(args) | _move_said(args))
 
 
 def _fitted(args: argparse.Namespace, files: list[Path]) -> tuple[Inputs, dict[str, Any]]:
@@ -147,7 +147,7 @@ def _fitted(args: argparse.Namespace, files: list[Path]) -> tuple[Inputs, dict[s
         fitted = fit(file, size=fields.get("size"), fps=fps, stretch=args.stretch)
         fields["size"] = fitted.video.size  # of the first, unless one was asked for
         for note in fitted.notes:
-            print(f"skyloom: '{file}': {note}.", file=sys.stderr)
+            print(f"skyloom: '{shown(str(file))}': {note}.", file=sys.stderr)
         videos.append(fitted.video)
         sources.append(fitted.source)
     return Inputs(tuple(videos), tuple(sources), _mask(args, videos)), fields

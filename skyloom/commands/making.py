@@ -67,10 +67,14 @@ def check_outputs(outputs: Sequence[Path], frames: int, sheet: bool) -> None:
     Raises:
         UserError: a folder is missing or refuses files, or the suffix does not fit the verb.
     """
+    from skyloom.files import check_writable
+    from skyloom.trust.signing.places import needs_sidecar, sidecar
     from skyloom.video import check_output
 
     for output in outputs:
         check_output(output, frames)
+        if needs_sidecar(output):
+            check_writable(sidecar(output))
         if sheet:
             check_output(sheet_path(output), 1)
 
