@@ -4,13 +4,16 @@ import math
 from dataclasses import dataclass
 
 from skyloom.condition import Condition
-from skyloom.errors import UserError
+from skyloom.errors import UserError, shown
 from skyloom.flow.solver import SOLVERS
 
 WORDS_GUIDANCE, ROLLING_GUIDANCE, HELD_GUIDANCE = 4.0, 2.5, 1.5
 """Guidance where words alone say what is made, in the windows after the first, and where frames are
 held. What words say of held frames exaggerated, the clip leaves them: a red cube goes on as a
 redder block; and with too little a long clip forgets what it was to show (docs/log.md)."""
+
+LARGEST_SEED = 2**63 - 1
+"""The largest that databases and manifests keep as a whole number."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Request:
         size: (width, height) in pixels, multiples of what a token of the model holds.
         seconds: length; 0 is a single image.
         fps: frames a second.
-        seed: the same seed and request give the same frames, alone or in company.
+        seed: the same seed and request give the same frames, alone or in company; 0 to
+            `LARGEST_SEED`.
         steps: steps of the solver.
         guidance: how far beyond the prompt's own difference to go; 1 is off, None is
             `WORDS_GUIDANCE` in the first window, `ROLLING_GUIDANCE` in those that go on from it,
@@ -65,6 +69,11 @@ class Request:
             raise UserError(f"{self.seconds:g} seconds cannot be made: use 0 (an image) or more.")
         if self.solver not in SOLVERS:
             raise UserError(f"There is no solver '{self.solver}': use {', '.join(SOLVERS)}.")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise UserError(f"seed = {self.seed} cannot be: use 0 to {LARGEST_SEED}.")
+        _check_text(self.prompt, "prompt")
+        _check_text(self.negative, "negative prompt")
+        _check_text(self.camera, "camera's move")
 
     @property
     def words(self) -> str:
@@ -101,3 +110,12 @@ class Request:
     def keeps(self, frame: int) -> bool:
         """Whether a frame is given whole and stays as it is."""
         return any(given.keeps(frame, self.frames) for given in self.given)
+
+
+def _check_text(words: str, what: str) -> None:
+    """Refuse words that came from bytes that are no text: no encoder and no manifest takes them."""
+    try:
+        words.encode()
+    except UnicodeEncodeError as error:
+        bad = shown(words[error.start])
+        raise UserError(f"The {what} has '{bad}' in it, which is no text: write UTF-8.") from None

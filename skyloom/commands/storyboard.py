@@ -62,6 +62,7 @@ def _run(args: argparse.Namespace, outputs: list[Path], session: "Session") -> N
     story = replace(read_story(args.story), **request_fields(args))
     if args.seed is not None:
         story = replace(story, seed=args.seed)
+    stories = [replace(story, seed=story.seed + number) for number in range(len(outputs))]
     model = Skyloom.load(args.model)
     plan = model.plan(story)
     for note in plan.notes:
@@ -72,9 +73,8 @@ def _run(args: argparse.Namespace, outputs: list[Path], session: "Session") -> N
     session.allow_words(guarded_words(plan.requests))
     for file, clip in plan.inputs:
         session.allow_input(clip, f"'{file}'")
-    for number, output in enumerate(outputs):
-        title = "storyboard" if len(outputs) == 1 else f"storyboard {number + 1} of {len(outputs)}"
-        varied = replace(story, seed=story.seed + number)
+    for number, (varied, output) in enumerate(zip(stories, outputs, strict=True), start=1):
+        title = "storyboard" if len(outputs) == 1 else f"storyboard {number} of {len(outputs)}"
         _make(model, varied, plan, output, title, args.sheet, marking, session)
 
 

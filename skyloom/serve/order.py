@@ -51,7 +51,6 @@ LONGEST_PROMPT = 4000
 """Characters; the official API says 500, old scripts send more."""
 MOST_SHOTS = 100
 MOST_STEPS = 200
-LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,6 @@ class Order:
             raise UserError(
                 f"seconds = {self.seconds:g} cannot be: use 0 (an image) to {LONGEST_SECONDS:g}."
             )
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise UserError(f"seed = {self.seed} cannot be: use 0 to {LARGEST_SEED}.")
         if self.steps is not None and not 1 <= self.steps <= MOST_STEPS:
             raise UserError(f"steps = {self.steps} cannot be: use 1 to {MOST_STEPS}.")
         if not 0 <= self.strength <= 1:

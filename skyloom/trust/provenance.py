@@ -12,10 +12,11 @@ Formats that have no place for a manifest get a file beside them: clip.webm, cli
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from skyloom import __version__
 from skyloom.errors import UserError
@@ -25,13 +26,24 @@ from skyloom.trust.keys import Credentials
 from skyloom.trust.marks.coding import PAYLOAD_BITS
 from skyloom.trust.signing.certificates import lacking, read_certificate, verifies
 from skyloom.trust.signing.places import SIDECAR, UNKNOWN, kind_of, mime, needs_sidecar, sidecar
-from skyloom.trust.signing.reading import manifest_beside
+from skyloom.trust.signing.reading import Found, find_manifest
 from skyloom.trust.signing.vocabulary import GENERATION, SOURCES
 
 SOFT_BINDING = "org.skyloom.watermark.1"
 """The name of the watermark, where C2PA asks for an algorithm: a private one, not registered."""
 
 MADE, EDITED = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
+
+_UNREAD = {
+    "activeManifest": {
+        "success": [],
+        "informational": [],
+        "failure": [
+            {"code": "general.error", "explanation": "there is a manifest and it cannot be read"}
+        ],
+    }
+}
+"""What C2PA is told of the manifest of an input that it cannot take in."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,8 @@ def sign(path: Path, claim: Claim, credentials: Credentials, title: str | None =
         title: the name of the file in the manifest; its own unless told.
 
     Raises:
-        UserError: an input is not there any more, the signing command fails, or the disk is full.
+        UserError: an input is not there any more, the signing command fails, the disk is full, or
+            C2PA does not take what is to be told.
     """
     manifest = _manifest(claim, title or path.name)
     kind = mime(path)
@@ -183,6 +196,11 @@ def _label(number: int) -> str:
     return f"input-{number}"
 
 
+def _as_json(said: dict[str, Any]) -> str:
+    """JSON as c2pa takes it; what is no text in the name of a file becomes question marks."""
+    return json.dumps(said, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
 class _Signing:
     """One builder and one signer of c2pa, which hold memory outside of Python."""
 
@@ -190,13 +208,27 @@ class _Signing:
         c2pa = self._c2pa = need("c2pa", extra="trust")
         self._certificate = read_certificate(credentials.chain, "the certificate")
         self._name = credentials.name
+        self._title = manifest["title"]
         self._failed: list[UserError] = []
         self._refused = c2pa.C2paError
         # thumbnails are larger than a small clip, and of clips there are none
         settings = {"builder": {"thumbnail": {"enabled": False}}}
-        self._context = c2pa.Context(c2pa.Settings.from_dict(settings))
-        self._signer = self._opened_signer(credentials)
-        self.builder = c2pa.Builder(json.dumps(manifest), context=self._context)
+        with ExitStack() as held, self._telling():
+            context = held.enter_context(c2pa.Context(c2pa.Settings.from_dict(settings)))
+            self._signer = held.enter_context(self._opened_signer(credentials))
+            self.builder = held.enter_context(c2pa.Builder(_as_json(manifest), context=context))
+            self._held = held.pop_all()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say which manifest it is where c2pa does not take what it is to tell."""
+        try:
+            yield
+        except self._refused as error:
+            raise UserError(
+                f"The manifest of '{self._title}' cannot say what it is to say ({error}): ask for "
+                "the same in plain words and numbers."
+            ) from error
 
     def _opened_signer(self, credentials: Credentials) -> Any:
         c2pa, command = self._c2pa, credentials.command
@@ -233,25 +265,40 @@ class _Signing:
 
     def add_input(self, given: Input, number: int) -> None:
         """Take in a file with its own manifest, if it has one inside or beside it; broken ones are
-        noted as such."""
+        noted as such.
+
+        Raises:
+            UserError: C2PA does not take what is to be told of it.
+        """
         relation = "parentOf" if given.parent else "componentOf"
         label = _label(number)
-        said: dict[str, Any] = {"title": given.path.name, "relationship": relation, "label": label}
-        kind = kind_of(given.path)
-        beside = manifest_beside(given.path)
-        if beside is not None:
-            told, report = beside
-            place = f"{label}{SIDECAR}"
-            self.builder.add_resource(place, io.BytesIO(told))
+        named = {"title": given.path.name, "relationship": relation, "label": label}
+        found = find_manifest(given.path)
+        with given.path.open("rb") as file, self._telling():
+            if found is None or found.whole:
+                try:
+                    self._add_whole(given.path, named, found, file)
+                    return
+                except self._refused:  # c2pa knows neither its kind nor its manifest: bytes, then
+                    file.seek(0)
+            unread = {} if found is None else {"validation_results": _UNREAD}
+            self.builder.add_ingredient(_as_json(named | unread), UNKNOWN, file)
+
+    def _add_whole(
+        self, path: Path, named: dict[str, str], found: Found | None, file: BinaryIO
+    ) -> None:
+        """Take in an input with the manifest that was found."""
+        said: dict[str, Any] = dict(named)
+        kind = kind_of(path)
+        if found is not None and found.told is not None:
+            assert found.report is not None
+            place = f"{named['label']}{SIDECAR}"
+            self.builder.add_resource(place, io.BytesIO(found.told))
             said["manifest_data"] = {"format": "application/c2pa", "identifier": place}
-            said |= {key: report[key] for key in ("active_manifest", "validation_results")}
+            for key in ("active_manifest", "validation_results"):
+                said[key] = found.report[key]
             kind = UNKNOWN  # c2pa would look into the file
-        with given.path.open("rb") as file:
-            try:
-                self.builder.add_ingredient(said, kind, file)
-            except self._refused:  # c2pa does not know its kind: bytes, then
-                file.seek(0)
-                self.builder.add_ingredient(said, UNKNOWN, file)
+        self.builder.add_ingredient(_as_json(said), kind, file)
 
     def sign(self, kind: str, source: Any, target: Any, path: Path) -> bytes:
         """Write what is signed to `target`; returns the manifest."""
@@ -279,8 +326,7 @@ class _Signing:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for held in (self.builder, self._signer, self._context):
-            held.close()
+        self._held.close()
 
 
 def inputs_of(paths: Sequence[Path], parents: int = 1) -> tuple[Input, ...]:

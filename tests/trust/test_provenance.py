@@ -1,6 +1,7 @@
 """Manifests in real files: read by c2pa's own reader, and by `skyloom verify`."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -228,3 +229,125 @@ def test_trust_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "one of them" in capsys.readouterr().err
     assert cli.main(["trust", "sign-with", cert, "--command", "false"]) == 2
     assert "failed with code 1" in capsys.readouterr().err
+
+
+def broken(kept: Path, of: Path) -> None:
+    """Flip bits where a manifest names one of its parts: it cannot be read any more."""
+    data = bytearray(kept.read_bytes())
+    data[data.index(b"c2pa.signature") + 68] ^= 0x41
+    kept.write_bytes(data)
+    assert read_manifests(of).state == "unreadable"
+
+
+def test_an_input_whose_manifest_cannot_be_read_is_noted(
+    tmp_path: Path, own: keys.Credentials
+) -> None:
+    inside, beside = written(tmp_path / "a.mp4"), written(tmp_path / "h.webm")
+    sign(inside, CLAIM, own)
+    sign(beside, CLAIM, own)
+    broken(inside, inside)
+    broken(sidecar(beside), beside)
+    plain, result = written(tmp_path / "p.mp4", 1), written(tmp_path / "c.mp4", 2)
+    sign(result, replace(CLAIM, inputs=inputs_of([inside, beside, plain])), own)
+    found = read_manifests(result, own)
+    assert found.state == "Trusted" and store(result)["state"] == "Valid"
+    told = [(one["has_manifest"], one["intact"]) for one in found.statements[0].inputs]
+    assert told == [(True, False), (True, False), (False, None)]
+    said = active(result)["ingredients"][0]["validation_results"]["activeManifest"]["failure"]
+    assert "cannot be read" in said[0]["explanation"]
+
+
+def test_a_manifest_of_any_damage_lets_an_edit_be_signed(
+    tmp_path: Path, own: keys.Credentials
+) -> None:
+    inside, beside = written(tmp_path / "a.png"), written(tmp_path / "b.webm")
+    result = written(tmp_path / "c.png", 2)
+    sign(result, CLAIM, own)
+    for given in (inside, beside):  # what is damaged may be the manifest of an input's input
+        sign(given, replace(CLAIM, inputs=inputs_of([result])), own)
+    rng = np.random.default_rng(0)
+    for given, kept in ((inside, inside), (beside, sidecar(beside))):
+        whole = kept.read_bytes()
+        for _ in range(40):
+            data = bytearray(whole)
+            low = data.index(b"jumb")
+            for place in rng.integers(low, min(len(data), low + 9000), size=2):
+                data[place] ^= int(rng.integers(1, 256))
+            kept.write_bytes(data)
+            state = read_manifests(given, own).state
+            sign(result, replace(CLAIM, inputs=inputs_of([given])), own)
+            found = read_manifests(result, own)
+            noted = found.statements[0].inputs[0]["intact"]
+            assert found.state == "Trusted", (given, state)
+            assert (noted is False) == (state in ("Invalid", "unreadable")), (given, state)
+
+
+def test_names_that_are_no_text_are_told_with_marks(tmp_path: Path, own: keys.Credentials) -> None:
+    given = written(tmp_path / "a.mp4").rename(tmp_path / "l\udcff.mp4")
+    result = written(tmp_path / "r.mp4", 1).rename(tmp_path / "r\udcfe.mp4")
+    claim = replace(CLAIM, model="m\ud800", inputs=inputs_of([given]))
+    sign(result, claim, own)
+    found = read_manifests(result, own)
+    assert found.state == "Trusted" and found.statements[0].title == "r?.mp4"
+    assert found.statements[0].inputs[0]["title"] == "l?.mp4"
+    made = found.statements[0].generation
+    assert (made["model"], made["inputs"][0]["name"]) == ("m?", "l?.mp4")
+
+
+def test_what_no_manifest_can_say_is_a_sentence(tmp_path: Path, own: keys.Credentials) -> None:
+    path = written(tmp_path / "x.mp4")
+    before = path.read_bytes()
+    for settings in ({"seconds": float("nan")}, {"seconds": float("inf")}):
+        with pytest.raises(UserError, match="The manifest of 'x.mp4' cannot say"):
+            sign(path, replace(CLAIM, settings=settings), own)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ["a ball", "--seed", str(2**64 - 1)],
+            f"seed = {2**64 - 1} cannot be: use 0 to {2**63 - 1}",
+        ),
+        (["a ball", "--seed", "-1"], "seed = -1 cannot be"),
+        (["a ball", "--seed", str(2**63 - 1), "-n", "2"], f"seed = {2**63} cannot be"),
+        (["\udcff ball"], "The prompt has '\\udcff' in it"),
+        (["a ball", "--negative", "\ud800"], "The negative prompt has '\\ud800' in it"),
+        (["a ball", "--camera", "orbit \udc80"], "The camera's move has '\\udc80' in it"),
+    ],
+)
+def test_what_cannot_be_told_is_found_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    out = tmp_path / "x.mp4"
+    assert cli.main(["generate", *words, "--policy", "off", "-o", str(out)]) == 2
+    err = capsys.readouterr().err
+    assert sentence in err and err.count("\n") == 1
+    assert not keys.folder().exists()  # nothing had begun
+
+
+def test_every_film_of_a_story_has_a_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "s.toml").write_text('[[shots]]\nseconds = 0.5\nprompt = "a ball"\n')
+    words = ["storyboard", str(tmp_path / "s.toml"), "--seed", str(2**63 - 1), "-n", "2"]
+    assert cli.main([*words, "--policy", "off", "-o", str(tmp_path / "x.mp4")]) == 2
+    assert f"seed = {2**63} cannot be" in capsys.readouterr().err
+    assert not keys.folder().exists()
+
+
+def test_a_clip_of_any_name_is_made_and_edited(tmp_path: Path) -> None:
+    """As the command line is told it, bytes that are no text and all."""
+    fast = ["--policy", "off", "--size", "64x32", "--steps", "1", "--seconds", "1"]
+    first, second = tmp_path / "l\udcff.mp4", tmp_path / "m\udcff.webm"
+    for words in (
+        ["generate", "a ball", "-o", first, *fast, "--sheet"],
+        ["extend", first, "a ball", "-o", second, *fast],
+        ["verify", second],
+    ):
+        made = subprocess.run(
+            [sys.executable, "-m", "skyloom", *words], capture_output=True, timeout=300
+        )
+        assert made.returncode == 0, made.stderr
+    assert b"an edit of 'l?.mp4', with its own manifest." in made.stdout

@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for clips.py and test_provenance.py
 from clips import moving
-from test_provenance import CLAIM, written
+from test_provenance import CLAIM, broken, written
 
 from skyloom import cli, video
 from skyloom.errors import UserError
@@ -25,7 +25,7 @@ from skyloom.trust import keys
 from skyloom.trust.marking import Marking
 from skyloom.trust.provenance import Input, sign
 from skyloom.trust.signing.places import sidecar
-from skyloom.trust.signing.reading import read_manifests
+from skyloom.trust.signing.reading import LARGEST_MANIFEST, read_manifests
 from skyloom.trust.verify import verify
 from skyloom.video import Video
 
@@ -312,3 +312,66 @@ def test_what_may_not_be_read_is_not_said_to_be_written(
             closed.chmod(before)
         assert result.returncode == 2 and str(closed) in result.stderr
         assert result.stderr.endswith("' cannot be read: Permission denied.\n")
+
+
+@pytest.mark.parametrize("authority", [None, "", "garbage\n", "half"])
+def test_what_is_wrong_here_is_not_said_of_the_file(
+    tmp_path: Path,
+    own: keys.Credentials,
+    capsys: pytest.CaptureFixture[str],
+    authority: str | None,
+) -> None:
+    """Own authorities that are missing or damaged vouch for nobody; files stay as they are."""
+    path, plain = written(tmp_path / "x.png"), written(tmp_path / "y.webm")
+    sign(path, CLAIM, own)
+    chain, private = (shutil.copy(keys.folder() / n, tmp_path) for n in (keys.CHAIN, keys.PRIVATE))
+    whole = (keys.folder() / keys.AUTHORITY).read_text()
+    shutil.rmtree(keys.folder())
+    if authority is not None:
+        keys.folder().mkdir()
+        half = whole[: len(whole) // 2]
+        (keys.folder() / keys.AUTHORITY).write_text(half if authority == "half" else authority)
+    assert cli.main(["trust", "sign-with", str(chain), str(private)]) == 0
+    out = said(capsys, str(path))
+    assert f"Manifest: unchanged since '{own.name}' signed it" in out
+    assert "Manifest: none." in said(capsys, str(plain))
+
+
+def test_a_damaged_authority_of_keys_of_ones_own(
+    tmp_path: Path, own: keys.Credentials, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "x.png")
+    sign(path, CLAIM, own)
+    (keys.folder() / keys.AUTHORITY).write_text("garbage\n")
+    assert "Manifest: unchanged since" in said(capsys, str(path))
+
+
+def test_an_edit_of_a_file_whose_manifest_cannot_be_read_says_so(
+    tmp_path: Path, own: keys.Credentials, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, edited = written(tmp_path / "h.webm"), written(tmp_path / "edited.png", seed=1)
+    sign(given, CLAIM, own)
+    broken(sidecar(given), given)
+    assert "there is one and it cannot be read" in said(capsys, str(given))
+    sign(edited, replace(CLAIM, operation="extend", inputs=(Input(given, True),)), own)
+    out = said(capsys, str(edited))
+    assert "an edit of 'h.webm', with its own manifest, which was broken already" in out
+
+
+def test_what_lies_beside_a_file_is_not_read_without_end(
+    tmp_path: Path, own: keys.Credentials, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "x.webm")
+    for beside in (sidecar(path), path.with_suffix(".c2pa")):
+        with beside.open("wb") as file:
+            file.truncate(20 * 2**30)  # sparse
+    tracemalloc.start()
+    try:
+        out = said(capsys, str(path))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "Manifest: there is one and it cannot be read" in out
+    assert peak < 2 * LARGEST_MANIFEST
+    sidecar(path).unlink()  # the other may be that of another file
+    assert read_manifests(path, own).state == "none"

@@ -21,6 +21,13 @@ NONE, UNREADABLE = "none", "unreadable"
 _NOT_BROKEN = ("signingCredential.untrusted", "signingCredential.ocsp.inaccessible")
 """Codes that only say that nobody here knows the signer."""
 
+LARGEST_MANIFEST = 2**26
+"""Bytes of a file beside another that are read: a manifest of many inputs, with their pictures, has
+some millions."""
+
+_ILLEGIBLE = ("assertion.cbor.invalid", "assertion.json.invalid")
+"""Codes of a part that cannot be read, for which c2pa signs nothing that the manifest is in."""
+
 _SEARCHED = 2**23  # bytes at each end of a file
 
 _MOST_SHOWN = 500  # characters of any text of a manifest
@@ -39,8 +46,9 @@ class Statement:
             ("trainedAlgorithmicMedia"), a camera ("digitalCapture"), or "" for none.
         actions: what was done, in C2PA's words.
         generation: how skyloom made it, if it says so.
-        inputs: files that it was made from, each with title, relationship, whether its own
-            manifest is inside, and whether that held when it was taken in.
+        inputs: files that it was made from, each with title, relationship, whether it had a
+            manifest of its own, and whether that held when it was taken in: one that could not be
+            read did not.
     """
 
     title: str
@@ -78,23 +86,11 @@ def read_manifests(path: Path, own: Credentials | None = None) -> Manifests:
     Args:
         own: the credentials of this computer, which are trusted.
     """
-    inside = _read(path, "inside", kind_of(path), None, own)
-    if inside is not None:
-        return inside.manifests
-    beside = _beside(path, own)
-    return Manifests(NONE) if beside is None else beside.manifests
+    found = find_manifest(path, own)
+    return Manifests(NONE) if found is None else found.manifests
 
 
-def manifest_beside(path: Path) -> tuple[bytes, dict[str, Any]] | None:
-    """The manifest beside a file that has none inside, and c2pa's report of it; None if there is
-    none, or none that can be read."""
-    if _read(path, "inside", kind_of(path), None, None) is not None:
-        return None
-    found = _beside(path, None)
-    return None if found is None or found.report is None else (found.told or b"", found.report)
-
-
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """A manifest: what it says, and c2pa's report if it can be read; its bytes if it lies beside
     its file."""
 
@@ -102,12 +98,34 @@ class _Found(NamedTuple):
     report: dict[str, Any] | None
     told: bytes | None
 
+    @property
+    def whole(self) -> bool:
+        """Whether c2pa can take it into another: it and those inside of it can be read to their
+        last part."""
+        results = None if self.report is None else self.report.get("validation_results")
+        return results is not None and not any(code in json.dumps(results) for code in _ILLEGIBLE)
 
-def _beside(path: Path, own: Credentials | None) -> _Found | None:
+
+def find_manifest(path: Path, own: Credentials | None = None) -> Found | None:
+    """The manifest inside a file, or else the one beside it; None if there is none.
+
+    Args:
+        own: the credentials of this computer, which are trusted.
+    """
+    inside = _read(path, "inside", kind_of(path), None, own)
+    return _beside(path, own) if inside is None else inside
+
+
+def _beside(path: Path, own: Credentials | None) -> Found | None:
     for beside in (sidecar(path), path.with_suffix(SIDECAR)):
         if beside == path or not beside.is_file():
             continue
-        found = _read(path, beside.name, mime(path), beside.read_bytes(), own)
+        with beside.open("rb") as file:
+            told = file.read(LARGEST_MANIFEST + 1)
+        if len(told) > LARGEST_MANIFEST:
+            found: Found | None = _unreadable(beside.name, "larger than any manifest")
+        else:
+            found = _read(path, beside.name, mime(path), told, own)
         # clip.c2pa, as other tools call it, may be that of clip.mov
         if found is not None and (beside == sidecar(path) or _is_of(found.manifests, path)):
             return found
@@ -116,21 +134,23 @@ def _beside(path: Path, own: Credentials | None) -> _Found | None:
 
 def _read(
     path: Path, where: str, kind: str, told: bytes | None, own: Credentials | None
-) -> _Found | None:
+) -> Found | None:
     """The manifest in a file, or the one that is told of it; None if there is none."""
     c2pa = need("c2pa", extra="trust")
+    context = _context(c2pa, own)  # what it refuses is not the file's fault
     try:
-        with (
-            path.open("rb") as file,
-            c2pa.Reader(kind, file, told, context=_context(c2pa, own)) as reader,
-        ):
+        with path.open("rb") as file, c2pa.Reader(kind, file, told, context=context) as reader:
             report = json.loads(reader.json())
-            return _Found(_understood(report, reader.get_validation_state(), where), report, told)
+            return Found(_understood(report, reader.get_validation_state(), where), report, told)
     except c2pa.C2paError as error:
         said = str(error)
         if "ManifestNotFound" in said or (told is None and not _mentions(path)):
             return None
-        return _Found(Manifests(UNREADABLE, where, (said[:_MOST_SHOWN],)), None, told)
+        return _unreadable(where, said)
+
+
+def _unreadable(where: str, why: str) -> Found:
+    return Found(Manifests(UNREADABLE, where, (why[:_MOST_SHOWN],)), None, None)
 
 
 def _is_of(said: Manifests, path: Path) -> bool:
@@ -141,11 +161,18 @@ def _is_of(said: Manifests, path: Path) -> bool:
 
 
 def _context(c2pa: Any, own: Credentials | None) -> Any:
+    """What c2pa reads with: it trusts this computer's credentials, as far as it can take them."""
     settings: dict[str, Any] = {
         "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False}
     }
     if own is not None:
-        settings["trust"] = {"user_anchors": own.authority or "", "allowed_list": own.chain}
+        trust = {"allowed_list": own.chain}
+        if own.authority:
+            trust["user_anchors"] = own.authority
+        try:
+            return c2pa.Context(c2pa.Settings.from_dict(settings | {"trust": trust}))
+        except c2pa.C2paError:  # they are damaged, and vouch for nothing
+            pass
     return c2pa.Context(c2pa.Settings.from_dict(settings))
 
 
@@ -169,10 +196,12 @@ def _understood(store: dict[str, Any], state: str | None, where: str) -> Manifes
 
 
 def _problems(holder: dict[str, Any]) -> tuple[str, ...]:
-    """What does not hold of a file or of an input, in C2PA's codes."""
+    """What does not hold of a file or of an input, or of what is inside, in C2PA's codes."""
     results = holder.get("validation_results")
     active = results.get("activeManifest") if isinstance(results, dict) else None
     failures = _list(active, "failure") or _list(holder, "validation_status")
+    for inside in _list(results, "ingredientDeltas"):  # since it was taken in
+        failures = [*failures, *_list(inside.get("validationDeltas"), "failure")]
     codes = [_short(str(failure.get("code", ""))) for failure in failures]
     return tuple(dict.fromkeys(code for code in codes if code not in _NOT_BROKEN))
 
@@ -199,16 +228,21 @@ def _statement(manifest: dict[str, Any]) -> Statement:
         _short(sources[-1].removeprefix(SOURCES)) if sources else "",
         tuple(_short(str(action.get("action", ""))) for action in actions),
         _walk(generation, _short) if isinstance(generation, dict) else {},
-        tuple(
-            {
-                "title": _short(str(given.get("title", ""))),
-                "relationship": _short(str(given.get("relationship", ""))),
-                "has_manifest": "active_manifest" in given,
-                "intact": not _problems(given) if "active_manifest" in given else None,
-            }
-            for given in _list(manifest, "ingredients")
-        ),
+        tuple(_input(given) for given in _list(manifest, "ingredients")),
     )
+
+
+def _input(given: dict[str, Any]) -> dict[str, Any]:
+    """What is shown of an input; one whose manifest is not inside and yet failed had one that could
+    not be read."""
+    problems = _problems(given)
+    had = "active_manifest" in given or bool(problems)
+    return {
+        "title": _short(str(given.get("title", ""))),
+        "relationship": _short(str(given.get("relationship", ""))),
+        "has_manifest": had,
+        "intact": not problems if had else None,
+    }
 
 
 def _list(holder: Any, name: str) -> list[dict[str, Any]]:
