@@ -17,7 +17,7 @@ from skyloom.bench.table import Cell, format_table, percent, write_json
 from skyloom.modelfolder import load_model
 from skyloom.progress import track
 
-CLIPS, QUICK = 12, 2
+CLIPS, QUICK = 24, 2
 RESTYLED = 12
 """Clips that are restyled at each strength."""
 NO_JUDGE = "not measured: no judge is bundled"

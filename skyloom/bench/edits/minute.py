@@ -22,6 +22,8 @@ SHORT, LONG = 4.0, 60.0
 """Seconds that are compared."""
 END = 10.0
 """Seconds at each end of the long clip."""
+PROMPTS = 6
+"""Of two minutes, or of six films, a tenth is chance."""
 STEP = 3.0
 """Seconds from one look of the judges to the next; each lasts as long as the short clip."""
 LASTING = ("kind", "color", "material", "place", "time", "weather", "look")
@@ -31,7 +33,7 @@ LASTING = ("kind", "color", "material", "place", "time", "weather", "look")
 def measure(
     model_folder: Path | None,
     judge: Judge | None,
-    prompts: int = 2,
+    prompts: int = PROMPTS,
     seconds: tuple[float, float] = (SHORT, LONG),
     options: tuple[str, ...] = (),
 ) -> dict[str, Any]:

@@ -28,7 +28,7 @@ FIRST_PROMPT = 900
 """Of the held-out prompts; the benches of adherence and the judges' test have those before it."""
 SECONDS = 3.0
 """Of each shot."""
-STORIES = 6
+STORIES = 18
 
 
 @dataclass(frozen=True)
