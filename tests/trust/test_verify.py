@@ -375,3 +375,9 @@ def test_what_lies_beside_a_file_is_not_read_without_end(
     assert peak < 2 * LARGEST_MANIFEST
     sidecar(path).unlink()  # the other may be that of another file
     assert read_manifests(path, own).state == "none"
+
+
+def test_a_name_that_leaves_no_room_for_a_sidecar_has_none(tmp_path: Path) -> None:
+    path = tmp_path / f"{'a' * 248}.webp"
+    video.write(Video(np.zeros((1, 32, 32, 3), np.uint8), 1.0), path)
+    assert verify(path).manifests.state == "none"

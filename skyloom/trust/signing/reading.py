@@ -5,6 +5,7 @@ words are only ever shown, and a manifest that cannot be read is said to be one.
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +119,7 @@ def find_manifest(path: Path, own: Credentials | None = None) -> Found | None:
 
 def _beside(path: Path, own: Credentials | None) -> Found | None:
     for beside in (sidecar(path), path.with_suffix(SIDECAR)):
-        if beside == path or not beside.is_file():
+        if beside == path or not os.path.isfile(beside):  # False for a name that is too long
             continue
         with beside.open("rb") as file:
             told = file.read(LARGEST_MANIFEST + 1)
