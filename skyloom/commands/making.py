@@ -13,7 +13,6 @@ from skyloom.errors import UserError
 if TYPE_CHECKING:
     from skyloom.edit import Edit
     from skyloom.pipeline import Frames, Skyloom
-    from skyloom.request import Request
     from skyloom.sampler import Progress
     from skyloom.trust.marking import Marking
     from skyloom.trust.session import Session
@@ -91,13 +90,6 @@ def warn_of_cuts(prompts: Sequence[str], truncated: Callable[[str], str | None])
             )
 
 
-def guarded_words(requests: "Sequence[Request]") -> list[str]:
-    """All that guards read of these requests."""
-    from skyloom.trust.session import to_be_read
-
-    return [text for one in requests for text in to_be_read(one.words, one.negative, one.guidance)]
-
-
 def guarded(args: argparse.Namespace) -> "Session":
     """The guards of `--policy`; opened before torch is imported, they load beside it and the model.
 
@@ -129,6 +121,7 @@ def make(
         said: of the verb besides the request, for the manifest.
     """
     from skyloom.trust.marking import Marking
+    from skyloom.trust.session import words_of
 
     # a key that does not sign is found before any work
     marking = Marking.ready(args.model, hide_prompt=not session.policy.tell_prompt)
@@ -137,7 +130,7 @@ def make(
     for edit in edits:
         model.latent_shape(edit.request)  # what cannot be made is found before any work
     session.ready()
-    session.allow_words(guarded_words([edit.request for edit in edits]))
+    session.allow_words(words_of(edit.request for edit in edits))
     for video, source in zip(inputs, sources, strict=True):
         session.allow_input(video, f"'{source}'")
     for number, (edit, output) in enumerate(zip(edits, outputs, strict=True), start=1):

@@ -11,7 +11,6 @@ from skyloom.commands.making import (
     add_flags,
     check_outputs,
     guarded,
-    guarded_words,
     output_paths,
     request_fields,
     warn_of_cuts,
@@ -58,6 +57,7 @@ def _run(args: argparse.Namespace, outputs: list[Path], session: "Session") -> N
     from skyloom.pipeline import Skyloom
     from skyloom.storyboard import read_story
     from skyloom.trust.marking import Marking
+    from skyloom.trust.session import words_of
 
     story = replace(read_story(args.story), **request_fields(args))
     if args.seed is not None:
@@ -70,7 +70,7 @@ def _run(args: argparse.Namespace, outputs: list[Path], session: "Session") -> N
     warn_of_cuts([request.words for request in plan.requests], model.text.truncated)
     marking = Marking.ready(args.model, hide_prompt=not session.policy.tell_prompt)
     session.ready()
-    session.allow_words(guarded_words(plan.requests))
+    session.allow_words(words_of(plan.requests))
     for file, clip in plan.inputs:
         session.allow_input(clip, f"'{file}'")
     for number, (varied, output) in enumerate(zip(stories, outputs, strict=True), start=1):

@@ -19,7 +19,7 @@ from skyloom.limits import LARGEST_SIDE, LONGEST_SECONDS
 from skyloom.motion import MotionPath
 from skyloom.request import Request
 from skyloom.storyboard import Story
-from skyloom.trust.session import to_be_read
+from skyloom.trust.session import to_be_read, words_of
 
 Operation = Literal[
     "generate",
@@ -172,11 +172,9 @@ class Order:
     @property
     def guarded(self) -> list[str]:
         """All that guards read of it, a story shot by shot, as each will be asked for."""
-        asked = [(self.words, self.negative, self.guidance)]
-        if self.story is not None:
-            shots = [(shot.words, shot.negative, shot.guidance) for shot in self._shots()]
-            asked = [(self.prompt, "", None), *shots]
-        return list(dict.fromkeys(text for one in asked for text in to_be_read(*one)))
+        if self.story is None:
+            return words_of([self])
+        return list(dict.fromkeys([*to_be_read(self.prompt, "", None), *words_of(self._shots())]))
 
     def _shots(self) -> list[Request]:
         return as_story(self, {role: Path(role) for role in self.inputs}).requests

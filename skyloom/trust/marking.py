@@ -256,7 +256,7 @@ def _marked_beside(
 
 
 def _is_said(value: Any) -> bool:
-    return value is not None and value is not False and value != "" and value != ()
+    return value not in (None, "", ()) and value is not False
 
 
 def _plain(value: Any) -> str | int | float:

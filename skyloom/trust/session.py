@@ -23,6 +23,8 @@ from skyloom.trust.policy import Policy
 from skyloom.trust.verdict import Verdict
 
 if TYPE_CHECKING:
+    from skyloom.request import Request
+    from skyloom.serve.order import Order
     from skyloom.video import Video
 
 LOG = logging.getLogger("skyloom.trust")
@@ -196,6 +198,11 @@ def to_be_read(words: str, negative: str, guidance: float | None) -> list[str]:
     if guidance is not None and guidance < 1:
         texts.append(negative)
     return [text for text in dict.fromkeys(texts) if text.strip()]
+
+
+def words_of(asked: "Iterable[Request | Order]") -> list[str]:
+    """All that guards read of what is asked for."""
+    return [text for one in asked for text in to_be_read(one.words, one.negative, one.guidance)]
 
 
 def _refusal(policy: Policy, verdict: Verdict, name: str) -> Refused:

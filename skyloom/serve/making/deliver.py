@@ -29,12 +29,6 @@ THUMBNAIL_SIDE = 640
 Frames = UInt8[np.ndarray, "F H W 3"]
 
 
-def _said(order: Order, asked: Request | Story) -> dict[str, Any]:
-    """What was said of the operation besides its request, for the manifest."""
-    said = {name: getattr(order, name) for name in ("at", "backward", "keep", "strength", "trim")}
-    return said | {"move": order.path, "shots": asked.pace if isinstance(asked, Story) else None}
-
-
 def deliver(
     making: Making,
     order: Order,
@@ -112,3 +106,9 @@ class _Middle:
         if 0 <= place < len(frames):
             self.frame = frames[place].copy()
         self._seen += len(frames)
+
+
+def _said(order: Order, asked: Request | Story) -> dict[str, Any]:
+    """What was said of the operation besides its request, for the manifest."""
+    said = {name: getattr(order, name) for name in ("at", "backward", "keep", "strength", "trim")}
+    return said | {"move": order.path, "shots": asked.pace if isinstance(asked, Story) else None}
